@@ -1,0 +1,1 @@
+"""The stablehlo dialect: one class per operation, grouped as in the specification."""
