@@ -1,0 +1,1 @@
+"""From a program file or object to the stablehlo dialect: read, normalise, check, convert."""

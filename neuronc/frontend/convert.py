@@ -1,0 +1,121 @@
+"""From jaxlib's MLIR objects to the stablehlo dialect, operation by operation and never as text.
+
+Types, parameters and locations are converted once per distinct one. Constants become handles to
+NumPy arrays. Regions may use values from outside, except those that are applied to elements
+(`CLOSED`): constants they use are cloned into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxlib.mlir import ir
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
+from xdsl.dialects.func import ReturnOp as FuncReturnOp
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.dialect import OPS
+from neuronc.dialects.stablehlo.params import encode_all
+from neuronc.dialects.stablehlo.weight import Weight
+from neuronc.dialects.types import element_type, shape_of
+from neuronc.frontend.attributes import Key, key_of, params_of
+from neuronc.frontend.constants import array_of
+from neuronc.frontend.defaults import DEFAULTS, defaults
+from neuronc.frontend.locations import Locations
+from neuronc.frontend.regions import CLOSED, close_region
+from neuronc.frontend.signature import argument_attributes, result_attributes
+from neuronc.frontend.types import Types
+
+CONSTANT = "stablehlo.constant"
+
+
+def convert(entry: ir.Operation, locations: Locations) -> ModuleOp:
+    """The module with the one function `@main`."""
+    return ModuleOp([_Converter(locations).function(entry)])
+
+
+class _Converter:
+    """What has been converted so far."""
+
+    def __init__(self, locations: Locations) -> None:
+        self._locations = locations
+        self._types = Types()
+        self._values: dict[ir.Value, SSAValue] = {}
+        self._attributes: dict[Key, dict[str, Attribute]] = {}
+        self._lines: dict[str, dict[str, Attribute]] = {"": {}}
+
+    def function(self, entry: ir.Operation) -> FuncOp:
+        """The entry function, with the names of its arguments and results."""
+        body = self._region(entry.regions[0])
+        block = body.blocks[0]
+        terminator = block.last_op
+        assert isinstance(terminator, FuncReturnOp)
+        return FuncOp(
+            "main",
+            FunctionType.from_lists(block.arg_types, [v.type for v in terminator.operands]),
+            body,
+            "public",
+            arg_attrs=_dictionaries(argument_attributes(entry)),
+            res_attrs=_dictionaries(result_attributes(entry)),
+        )
+
+    def _region(self, region: ir.Region) -> Region:
+        return Region([self._block(block) for block in region.blocks])
+
+    def _block(self, block: ir.Block) -> Block:
+        arguments = list(block.arguments)
+        made = Block(arg_types=[self._types.convert(a.type) for a in arguments])
+        self._values.update(zip(arguments, made.args, strict=True))
+        made.add_ops([self._operation(op.operation) for op in block.operations])
+        return made
+
+    def _operation(self, op: ir.Operation) -> Operation:
+        name = op.name
+        results = list(op.results)
+        types = [self._types.convert(result.type) for result in results]
+        if name == CONSTANT:
+            made = self._constant(op, types[0])
+        elif name == "func.return":
+            return FuncReturnOp(*self._operands(op))
+        else:
+            made = OPS[name].create(
+                operands=self._operands(op),
+                result_types=types,
+                attributes=self._params(op) | self._line(op),
+                regions=[self._region(region) for region in op.regions],
+            )
+        self._values.update(zip(results, made.results, strict=True))
+        if name in CLOSED:
+            for region in made.regions:
+                close_region(region)
+        return made
+
+    def _constant(self, op: ir.Operation, type_: Attribute) -> Operation:
+        weight = Weight.of(array_of(op, shape_of(type_), element_type(type_)))
+        attributes = {"value": weight} | self._line(op)
+        return ConstantOp.create(result_types=(type_,), attributes=attributes)
+
+    def _operands(self, op: ir.Operation) -> list[SSAValue]:
+        values = self._values
+        return [values[operand] for operand in op.operands]
+
+    def _params(self, op: ir.Operation) -> dict[str, Attribute]:
+        """The parameters as attributes; those with defaults by type are not shared."""
+        if op.name in DEFAULTS:
+            return encode_all(defaults(op) | params_of(key_of(op)))
+        key = key_of(op)
+        if key not in self._attributes:
+            self._attributes[key] = encode_all(params_of(key))
+        return self._attributes[key]
+
+    def _line(self, op: ir.Operation) -> dict[str, Attribute]:
+        line = self._locations.line(op.location)
+        if line not in self._lines:
+            self._lines[line] = {"loc": StringAttr(line)}
+        return self._lines[line]
+
+
+def _dictionaries(members: Sequence[dict[str, Attribute]]) -> ArrayAttr[DictionaryAttr]:
+    return ArrayAttr(DictionaryAttr(member) for member in members)

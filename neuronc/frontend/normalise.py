@@ -1,0 +1,62 @@
+"""Bring a program to its simplest equal form with MLIR's own passes.
+
+    composites and foreign spellings of kept functions    chlo.erf, chlo.top_k, ..
+    other composites, quantised types, CHLO, deprecated   StableHLO
+    sharding annotations                                  dropped
+    calls                                                 inlined into the one function @main
+    dynamic shapes that follow from the arguments         static
+    repeated and dead operations                          merged and erased
+
+Source lines of operations survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from jaxlib.mlir import ir
+
+from neuronc.frontend.calls import entry_function, inline_calls
+from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
+from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
+from neuronc.frontend.shapes import is_dynamic, refine_shapes
+from neuronc.frontend.sharding import drop_sharding
+from neuronc.frontend.source import Program
+
+COMPOSITES = "stablehlo-legalize-composite-to-call"
+QUANTISED = "stablehlo-legalize-quant-to-math"
+CHLO = "chlo-legalize-to-stablehlo"
+DEPRECATED = "stablehlo-legalize-deprecated-ops{fail-on-unused=false}"
+CLEAN = "canonicalize,cse,symbol-dce"
+
+
+def normalise(program: Program, refine: Mapping[int | str, Sequence[int]]) -> ir.Operation:
+    """Normalise in place; returns the function `@main`, the only one left."""
+    module = program.module
+    with input_errors(module.context, program.name):
+        with module.context, ir.Location.unknown():
+            restore_kept(module)
+            drop_sharding(module)
+        run_passes(module, f"func.func({COMPOSITES},{QUANTISED})")
+        _legalise_chlo(module)
+        run_passes(module, f"func.func({DEPRECATED})")
+        with module.context, ir.Location.unknown():
+            entry = entry_function(module, program.name)
+            inline_calls(module, entry)
+        if refine or is_dynamic(entry):
+            entry = refine_shapes(module, entry, refine, program.name)
+        run_passes(module, CLEAN)
+        module.operation.verify()
+    return entry
+
+
+def _legalise_chlo(module: ir.Module) -> None:
+    """Expand the CHLO operations that are not kept; the pass would expand all, so hide the rest."""
+    chlo = [op for op in operations(module.operation) if name_of(op).startswith("chlo.")]
+    if all(is_kept(op) for op in chlo):
+        return
+    with module.context, ir.Location.unknown():
+        hide_kept(chlo)
+    run_passes(module, f"func.func({CHLO})")
+    with module.context, ir.Location.unknown():
+        unhide_kept(module)

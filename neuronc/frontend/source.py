@@ -1,0 +1,164 @@
+"""Reading a program: StableHLO text, MLIR bytecode, VHLO artifacts, HLO protos and HLO text.
+
+The format is found by content, never by the file's name:
+
+    "ML\\xefR"...                    bytecode, VHLO artifacts included
+    text that starts "HloModule"    HLO text
+    other text                      MLIR
+    "\\n"...                         an HLO proto, alone or inside an `HloProto` as XLA dumps it
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from jaxlib import _hlo, _jax
+from jaxlib.mlir import ir
+from jaxlib.mlir.dialects import stablehlo
+
+from neuronc.errors import InputError
+from neuronc.frontend.mlir import input_errors, new_context
+
+FORMATS = (
+    "expected StableHLO as MLIR text, as bytecode, as a portable artifact, or as an HLO module"
+)
+BYTECODE_MAGIC = b"ML\xefR"
+HLO_TEXT_MAGIC = "HloModule"
+PROTO_MAGIC = b"\n"
+"""The tag of field 1, a byte string; both HLO messages start with it."""
+
+
+@runtime_checkable
+class Lowered(Protocol):
+    """What `jax.jit(f).lower(...)` returns."""
+
+    def compiler_ir(self, dialect: str) -> ir.Module:
+        """The program as an MLIR module."""
+        ...
+
+
+Source = str | bytes | os.PathLike[str] | Lowered | ir.Module
+
+
+@dataclass(frozen=True)
+class Program:
+    """A parsed program that is ours to change, and what to call it in messages."""
+
+    module: ir.Module
+    name: str
+
+
+def read_program(source: Source, name: str) -> Program:
+    """Read a program of any kind; `name` stands for sources without a file name."""
+    if isinstance(source, ir.Module):
+        return Program(_clone(source), name)
+    if isinstance(source, bytes):
+        return _read_bytes(source, name)
+    if isinstance(source, str) and _is_program_text(source):
+        return _read_text(source, name)
+    if isinstance(source, str | os.PathLike):
+        return _read_bytes(_file_bytes(Path(source)), os.fspath(source))
+    return Program(_clone(source.compiler_ir("stablehlo")), name)
+
+
+def _is_program_text(source: str) -> bool:
+    """Whether a string is a program rather than a path."""
+    return not source.strip() or "\n" in source or "{" in source
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise InputError(str(path), problem) from None
+
+
+def _read_bytes(data: bytes, name: str) -> Program:
+    if data.startswith(BYTECODE_MAGIC):
+        return _read_bytecode(data, name)
+    text = _decode_text(data)
+    if text is not None:
+        return _read_text(text, name)
+    if data.startswith(PROTO_MAGIC):
+        return _read_hlo(data, name)
+    raise InputError(name, "this is not a program", FORMATS)
+
+
+def _decode_text(data: bytes) -> str | None:
+    """The text, or None for binary data."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    head = text[:4096]
+    return text if all(char.isprintable() or char.isspace() for char in head) else None
+
+
+def _read_bytecode(data: bytes, name: str) -> Program:
+    context = new_context()
+    with input_errors(context, name):
+        return Program(stablehlo.deserialize_portable_artifact(context, data), name)
+
+
+def _read_text(text: str, name: str) -> Program:
+    if not text.strip():
+        raise InputError(name, "the program is empty", FORMATS)
+    if text.lstrip().startswith(HLO_TEXT_MAGIC):
+        return _read_hlo_text(text, name)
+    context = new_context()
+    with input_errors(context, name):
+        return Program(ir.Module.parse(text, context), name)
+
+
+def _read_hlo_text(text: str, name: str) -> Program:
+    try:
+        proto = _hlo.hlo_module_from_text(text).as_serialized_hlo_module_proto()
+    except RuntimeError as error:
+        raise InputError(name, f"the HLO text is damaged: {_first_line(error)}") from None
+    return _read_hlo(proto, name)
+
+
+def _read_hlo(proto: bytes, name: str) -> Program:
+    """Convert an HloModuleProto, or the one inside an HloProto."""
+    inner = _first_field(proto)
+    candidates = [inner, proto] if inner.startswith(PROTO_MAGIC) else [proto, inner]
+    problem = ""
+    for candidate in candidates:
+        try:
+            data = _jax.mlir.hlo_to_stablehlo(candidate)
+        except RuntimeError as error:
+            problem = _first_line(error)
+        else:
+            return _read_bytecode(data, name)
+    raise InputError(name, f"this is not an HLO module: {problem}", FORMATS)
+
+
+def _first_field(proto: bytes) -> bytes:
+    """The bytes of field 1, which starts right after its tag with a variable-length size."""
+    size, shift, at = 0, 0, 1
+    while at < len(proto):
+        byte = proto[at]
+        size |= (byte & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+        if byte < 0x80:
+            break
+    return proto[at : at + size]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]
+
+
+def _clone(module: ir.Module) -> ir.Module:
+    """A copy in the same context; constants are shared, so nothing large is copied."""
+    with module.context, ir.Location.unknown():
+        copy = ir.Module.create()
+        for op in module.body.operations:
+            op.operation.clone(ir.InsertionPoint(copy.body))
+        for key, attribute in module.operation.attributes.items():
+            copy.operation.attributes[key] = attribute
+    return copy
