@@ -2,67 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from jaxlib.mlir import ir
 
 from neuronc.dialects.stablehlo.dialect import OPS
 from neuronc.errors import UnsupportedError
-from neuronc.frontend.locations import Locations, given_name
+from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
+from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_arguments
 from neuronc.frontend.types import problem
 
-UNSUPPORTED = frozenset(
+UNSUPPORTED = DYNAMIC_OPS | frozenset(
     f"stablehlo.{name}"
     for name in (
         "async_done",
         "async_start",
         "composite",
         "cross-replica-sum",
-        "dynamic_broadcast_in_dim",
-        "dynamic_conv",
-        "dynamic_gather",
-        "dynamic_iota",
-        "dynamic_pad",
-        "dynamic_reshape",
-        "get_dimension_size",
         "infeed",
         "outfeed",
-        "real_dynamic_slice",
         "recv",
         "send",
-        "set_dimension_size",
         "uniform_dequantize",
         "uniform_quantize",
     )
 )
-"""Operations that exist in the dialect, but mean nothing on this machine or are still dynamic."""
+"""Operations that the dialect has, but that mean nothing on this machine or are still dynamic."""
 
 CUSTOM_CALLS: frozenset[str] = frozenset()
 """Targets of `stablehlo.custom_call` that later stages know."""
+
+HINT = "`neuronc ops` lists what neuronc compiles; move the rest to the host"
+SHAPE_HINT = "export with static shapes, or give the shapes of these arguments"
 
 Problem = tuple[str, str]
 """Where, and what is not supported."""
 
 
 def check(entry: ir.Operation, locations: Locations, name: str) -> None:
-    """Raise one UnsupportedError that names everything."""
-    problems = _argument_problems(entry, name)
-    accepted: set[ir.Type] = set()
-    for op in operations(entry):
-        what = _operation_problem(op) or _type_problem(op, accepted)
-        if what:
-            problems.append((locations.line(op.location) or name, what))
+    """Raise one UnsupportedError that names everything.
+
+    Dynamic arguments come first and alone: what follows from them says nothing new.
+    """
+    dynamic = dynamic_arguments(entry)
+    if dynamic:
+        raise _error([(name, what) for what in dynamic], name, SHAPE_HINT)
+    problems = list(_problems(entry, locations))
     if problems:
-        raise _error(problems, name)
+        raise _error(problems, name, HINT)
 
 
-def _argument_problems(entry: ir.Operation, name: str) -> list[Problem]:
-    problems: list[Problem] = []
+def _problems(entry: ir.Operation, locations: Locations) -> Iterator[Problem]:
+    seen: dict[ir.Type, str] = {}
     for index, argument in enumerate(entry.regions[0].blocks[0].arguments):
-        what = problem(argument.type)
+        what = _type_problem(argument.type, seen)
         if what:
-            label = f"argument {index} {given_name(argument.location)}".strip()
-            problems.append((name, f"{what} of {label}"))
-    return problems
+            yield locations.place(argument.location), f"{what} of argument {index}"
+    for op in operations(entry):
+        what = _operation_problem(op) or _result_problem(op, seen)
+        if what:
+            yield locations.place(op.location), what
 
 
 def _operation_problem(op: ir.Operation) -> str:
@@ -75,31 +75,23 @@ def _operation_problem(op: ir.Operation) -> str:
     return name
 
 
-def _type_problem(op: ir.Operation, accepted: set[ir.Type]) -> str:
-    """What is wrong with the type of a result; each type is looked at once."""
-    for result in op.results:
-        type_ = result.type
-        if type_ in accepted:
-            continue
-        what = problem(type_)
-        if what:
-            return f"{what} of {op.name}"
-        accepted.add(type_)
-    return ""
+def _result_problem(op: ir.Operation, seen: dict[ir.Type, str]) -> str:
+    whats = (_type_problem(result.type, seen) for result in op.results)
+    return next((f"{what} of {op.name}" for what in whats if what), "")
 
 
-def _error(problems: list[Problem], name: str) -> UnsupportedError:
+def _type_problem(type_: ir.Type, seen: dict[ir.Type, str]) -> str:
+    """What is wrong with a type; each is looked at once."""
+    if type_ not in seen:
+        seen[type_] = problem(type_)
+    return seen[type_]
+
+
+def _error(problems: list[Problem], name: str, hint: str) -> UnsupportedError:
     """One problem stands alone; several are listed, repeated ones once."""
     distinct = list(dict.fromkeys(problems))
-    hint = _hint(distinct)
     if len(distinct) == 1:
         where, what = distinct[0]
         return UnsupportedError(where, f"{what} is not supported", hint)
     lines = "".join(f"\n  {where}: {what}" for where, what in distinct)
     return UnsupportedError(name, f"{len(distinct)} things are not supported{lines}", hint)
-
-
-def _hint(problems: list[Problem]) -> str:
-    if any(what.startswith("dynamic shape") for _, what in problems):
-        return "give every argument a static shape: export with numbers, or pass shapes to refine"
-    return "`neuronc ops` lists what neuronc compiles; move the rest to the host"

@@ -21,7 +21,7 @@ from neuronc.dialects.stablehlo.params import encode_all
 from neuronc.dialects.stablehlo.weight import Weight
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.frontend.attributes import Key, key_of, params_of
-from neuronc.frontend.constants import array_of
+from neuronc.frontend.constants import Constants
 from neuronc.frontend.defaults import DEFAULTS, defaults
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.regions import CLOSED, close_region
@@ -33,14 +33,21 @@ CONSTANT = "stablehlo.constant"
 
 def convert(entry: ir.Operation, locations: Locations) -> ModuleOp:
     """The module with the one function `@main`."""
-    return ModuleOp([_Converter(locations).function(entry)])
+    return ModuleOp([_Converter(locations, _payloads(entry)).function(entry)])
+
+
+def _payloads(entry: ir.Operation) -> Constants:
+    module = entry.parent
+    assert module is not None
+    return Constants(module)
 
 
 class _Converter:
     """What has been converted so far."""
 
-    def __init__(self, locations: Locations) -> None:
+    def __init__(self, locations: Locations, payloads: Constants) -> None:
         self._locations = locations
+        self._payloads = payloads
         self._types = Types()
         self._values: dict[ir.Value, SSAValue] = {}
         self._attributes: dict[Key, dict[str, Attribute]] = {}
@@ -93,7 +100,7 @@ class _Converter:
         return made
 
     def _constant(self, op: ir.Operation, type_: Attribute) -> Operation:
-        weight = Weight.of(array_of(op, shape_of(type_), element_type(type_)))
+        weight = Weight.of(self._payloads.array(op, shape_of(type_), element_type(type_)))
         attributes = {"value": weight} | self._line(op)
         return ConstantOp.create(result_types=(type_,), attributes=attributes)
 

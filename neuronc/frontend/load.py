@@ -8,24 +8,24 @@ shapes, without calls, and with the user's source lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from xdsl.dialects.builtin import ModuleOp
 
 from neuronc.frontend.check import check
 from neuronc.frontend.convert import convert
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.normalise import normalise
+from neuronc.frontend.shapes import Shapes
 from neuronc.frontend.source import Source, read_program
-
-Shapes = Mapping[int | str, Sequence[int]]
-"""Static shapes for arguments with dynamic ones, by position or name."""
 
 
 def load_module(
     source: Source, *, name: str = "<string>", refine: Shapes | None = None
 ) -> ModuleOp:
-    """Load a program from a path, its bytes or text, or `jax.jit(f).lower(...)`."""
+    """Load a program from a path, its bytes or text, or `jax.jit(f).lower(...)`.
+
+    `name` is what messages call a source without a file name; `refine` gives static shapes to
+    arguments with dynamic ones.
+    """
     program = read_program(source, name)
     entry = normalise(program, refine or {})
     locations = Locations(program.name)

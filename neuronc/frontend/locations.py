@@ -9,7 +9,6 @@ loc(fused[<a>, <b>])                    the first that is known
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from jaxlib.mlir import ir
 
@@ -28,16 +27,33 @@ class Locations:
             self._known[key] = self._file_line(location) or _name(location)
         return self._known[key]
 
+    def place(self, location: ir.Location) -> str:
+        """`file.py:31`, or the program: where an error message points."""
+        return self._file_line(location) or self._name
+
     def _file_line(self, location: ir.Location) -> str:
         if isinstance(location, ir.FileLineColLoc):
             return self._format(location)
-        return next(filter(None, map(self._file_line, _children(location))), "")
+        lines = (self._file_line(child) for child in _children(location))
+        return next((line for line in lines if line), "")
 
     def _format(self, location: ir.FileLineColLoc) -> str:
         if not location.start_line:
             return ""
         file = self._name if location.filename == "-" else location.filename
         return f"{file}:{location.start_line}"
+
+
+def given_name(location: ir.Location) -> str:
+    """The name that a location itself is, as of an argument, or empty."""
+    return location.name_str if isinstance(location, ir.NameLoc) else ""
+
+
+def _name(location: ir.Location) -> str:
+    """The outermost name in a location, or empty."""
+    if isinstance(location, ir.NameLoc):
+        return location.name_str
+    return next((name for name in map(_name, _children(location)) if name), "")
 
 
 def _children(location: ir.Location) -> Sequence[ir.Location]:
@@ -47,17 +63,5 @@ def _children(location: ir.Location) -> Sequence[ir.Location]:
     if isinstance(location, ir.CallSiteLoc):
         return (location.callee, location.caller)
     if isinstance(location, ir.FusedLoc):
-        return cast(Sequence[ir.Location], location.locations)
+        return location.locations
     return ()
-
-
-def _name(location: ir.Location) -> str:
-    """The outermost name in a location, or empty."""
-    if isinstance(location, ir.NameLoc):
-        return location.name_str
-    return next(filter(None, map(_name, _children(location))), "")
-
-
-def given_name(location: ir.Location) -> str:
-    """The name that a location itself is, as of an argument, or empty."""
-    return location.name_str if isinstance(location, ir.NameLoc) else ""

@@ -7,7 +7,7 @@ arrays that view a payload keep it alive.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 
@@ -69,7 +69,7 @@ def string_attribute(op: Operation, name: str) -> str:
 
 
 @contextmanager
-def input_errors(context: ir.Context, name: str) -> Iterator[None]:
+def input_errors(context: ir.Context, name: str) -> Generator[None]:
     """Turn what MLIR reports inside into one InputError about the program `name`."""
     reported: list[tuple[str, str]] = []
 

@@ -12,14 +12,12 @@ Source lines of operations survive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from jaxlib.mlir import ir
 
 from neuronc.frontend.calls import entry_function, inline_calls
 from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
-from neuronc.frontend.shapes import is_dynamic, refine_shapes
+from neuronc.frontend.shapes import Shapes, is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
 from neuronc.frontend.source import Program
 
@@ -30,7 +28,7 @@ DEPRECATED = "stablehlo-legalize-deprecated-ops{fail-on-unused=false}"
 CLEAN = "canonicalize,cse,symbol-dce"
 
 
-def normalise(program: Program, refine: Mapping[int | str, Sequence[int]]) -> ir.Operation:
+def normalise(program: Program, refine: Shapes) -> ir.Operation:
     """Normalise in place; returns the function `@main`, the only one left."""
     module = program.module
     with input_errors(module.context, program.name):
@@ -44,7 +42,7 @@ def normalise(program: Program, refine: Mapping[int | str, Sequence[int]]) -> ir
             entry = entry_function(module, program.name)
             inline_calls(module, entry)
         if refine or is_dynamic(entry):
-            entry = refine_shapes(module, entry, refine, program.name)
+            refine_shapes(module, entry, refine, program.name)
         run_passes(module, CLEAN)
         module.operation.verify()
     return entry

@@ -9,6 +9,7 @@ An argument is called by its location, as jax writes it, else `arg0`, `arg1`; a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from jaxlib.mlir import ir
@@ -20,6 +21,8 @@ from neuronc.frontend.locations import given_name
 NAME = "neuronc.name"
 DONATED = "neuronc.donated"
 NOT_DONATED = -1
+PARAMETER = re.compile(r"parameter_number = (\d+)")
+OUTPUT = re.compile(r"output_index = array<i64: (\d+)>")
 
 
 def argument_attributes(entry: ir.Operation) -> list[dict[str, Attribute]]:
@@ -46,7 +49,11 @@ def _donations(entry: ir.Operation, count: int) -> list[int]:
     then it goes to the first untaken output of its type.
     """
     attributes = _each(entry, "arg_attrs", count)
-    donated = [_integer(attrs, "tf.aliasing_output") for attrs in attributes]
+    aliased = _module_aliases(entry)
+    donated = [
+        aliased.get(index, _integer(attrs, "tf.aliasing_output"))
+        for index, attrs in enumerate(attributes)
+    ]
     results, taken = _result_types(entry), set(donated)
     for index, argument in enumerate(entry.regions[0].blocks[0].arguments):
         if "jax.buffer_donor" not in attributes[index]:
@@ -55,6 +62,17 @@ def _donations(entry: ir.Operation, count: int) -> list[int]:
         donated[index] = next(free, NOT_DONATED)
         taken.add(donated[index])
     return donated
+
+
+def _module_aliases(entry: ir.Operation) -> dict[int, int]:
+    """Output by argument, as HLO modules say it: `mhlo.input_output_alias` of the module."""
+    module = entry.parent
+    aliases = module.attributes.get("mhlo.input_output_alias") if module else None
+    if not isinstance(aliases, ir.ArrayAttr):
+        return {}
+    text = [str(alias) for alias in aliases]
+    pairs = [(re.search(PARAMETER, alias), re.search(OUTPUT, alias)) for alias in text]
+    return {int(argument[1]): int(out[1]) for argument, out in pairs if argument and out}
 
 
 def _result_types(entry: ir.Operation) -> list[ir.Type]:

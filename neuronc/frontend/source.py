@@ -1,11 +1,11 @@
-"""Reading a program: StableHLO text, MLIR bytecode, VHLO artifacts, HLO protos and HLO text.
+r"""Reading a program: StableHLO text, MLIR bytecode, VHLO artifacts, HLO protos and HLO text.
 
 The format is found by content, never by the file's name:
 
-    "ML\\xefR"...                    bytecode, VHLO artifacts included
+    "ML\xefR"...                    bytecode, VHLO artifacts included
     text that starts "HloModule"    HLO text
     other text                      MLIR
-    "\\n"...                         an HLO proto, alone or inside an `HloProto` as XLA dumps it
+    "\n"...                          an HLO proto, alone or inside an `HloProto` as XLA dumps it
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxlib.mlir import ir
 from xdsl.dialects.builtin import TupleType
-from xdsl.ir import Attribute
+from xdsl.ir import TypeAttribute
 
 from neuronc.dialects.types import TOKEN, tensor
 from neuronc.dtypes import BY_NAME
@@ -14,9 +14,9 @@ class Types:
     """The types seen so far."""
 
     def __init__(self) -> None:
-        self._known: dict[ir.Type, Attribute] = {}
+        self._known: dict[ir.Type, TypeAttribute] = {}
 
-    def convert(self, type_: ir.Type) -> Attribute:
+    def convert(self, type_: ir.Type) -> TypeAttribute:
         """The type of the dialect; only for types that `problem` accepts."""
         if type_ not in self._known:
             self._known[type_] = _convert(type_)
@@ -29,15 +29,15 @@ def problem(type_: ir.Type) -> str:
         return _tensor_problem(type_)
     if isinstance(type_, ir.TupleType):
         members = (type_.get_type(index) for index in range(type_.num_types))
-        return next(filter(None, map(problem, members)), "")
+        return next((what for what in map(problem, members) if what), "")
     return "" if _is_token(type_) else f"type {type_}"
 
 
-def _convert(type_: ir.Type) -> Attribute:
+def _convert(type_: ir.Type) -> TypeAttribute:
     if isinstance(type_, ir.RankedTensorType):
         return tensor(tuple(type_.shape), BY_NAME[str(type_.element_type)])
     if isinstance(type_, ir.TupleType):
-        return TupleType([_convert(type_.get_type(i)) for i in range(type_.num_types)])
+        return TupleType(tuple(_convert(type_.get_type(i)) for i in range(type_.num_types)))
     assert _is_token(type_), f"unchecked type {type_}"
     return TOKEN
 

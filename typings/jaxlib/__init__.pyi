@@ -1,0 +1,1 @@
+"""All of jaxlib that neuronc relies on; its own stubs are incomplete."""

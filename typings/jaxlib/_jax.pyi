@@ -1,0 +1,4 @@
+class _Mlir:
+    def hlo_to_stablehlo(self, computation: bytes) -> bytes: ...
+
+mlir: _Mlir

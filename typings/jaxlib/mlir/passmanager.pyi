@@ -1,0 +1,6 @@
+from jaxlib.mlir import ir
+
+class PassManager:
+    @staticmethod
+    def parse(pipeline: str, context: ir.Context | None = ...) -> PassManager: ...
+    def run(self, operation: ir.Operation) -> None: ...
