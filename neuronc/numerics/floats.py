@@ -78,7 +78,9 @@ def reduce_precision(x: Array, exponent_bits: int, mantissa_bits: int) -> Array:
         overflow = word.type((bias + limit + 1) << info.nmant)
         magnitude = np.where(magnitude >= overflow, infinity, magnitude)
         magnitude = np.where(magnitude < smallest, word.type(0), magnitude)
-    return np.where(np.isnan(x), x, np.bitwise_or(magnitude, sign_bit).view(x.dtype))
+    # a format without mantissa bits has no NaN
+    nan = x if mantissa_bits else np.copysign(x.dtype.type(np.inf), x)
+    return np.where(np.isnan(x), nan, np.bitwise_or(magnitude, sign_bit).view(x.dtype))
 
 
 def total_order(x: Array) -> Array:

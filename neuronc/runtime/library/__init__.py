@@ -21,4 +21,21 @@ from neuronc.runtime.library import (
 )
 from neuronc.runtime.library.registry import LIBRARY, Entry, ResultType
 
+MODULES = (
+    collective,
+    contraction,
+    dynamic,
+    elementwise,
+    fourier,
+    indexing,
+    linear_algebra,
+    movement,
+    normalisation,
+    random_bits,
+    reduction,
+    scatter,
+    sorting,
+)
+"""Where the entries are."""
+
 __all__ = ["LIBRARY", "Entry", "ResultType"]

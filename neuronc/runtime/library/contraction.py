@@ -1,8 +1,7 @@
 """Contractions: dot_general and convolution as batched matrix products of any element type.
 
-Products accumulate in the compute type of `compute_type` and are rounded once: float32 for types
-of 16 bits or fewer, the result's own type for integers (exact, wrapping), float64 for small
-float32 products where it costs nothing.
+Products accumulate in float32 or wider and are rounded once; integers are exact and wrap. Small
+products are summed in order, large ones by BLAS.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ import numpy as np
 
 from neuronc.numerics import cast
 from neuronc.numerics.casting import Array, kind, widen
+from neuronc.runtime.library.folding import IN_ORDER_MAX
 from neuronc.runtime.library.reduction import Frame
 from neuronc.runtime.library.registry import Params, ResultType, library
 
 _SMALL = 1 << 16
-"""Multiply-adds up to which float32 products are accumulated in float64."""
+"""Multiply-adds up to which a product is summed in order."""
 
 
 def matmul(lhs: Array, rhs: Array, result: np.dtype[Any]) -> Array:
@@ -26,17 +26,23 @@ def matmul(lhs: Array, rhs: Array, result: np.dtype[Any]) -> Array:
     if kind(result) == "b":
         counts = np.matmul(lhs.astype(np.float32), rhs.astype(np.float32))
         return counts > 0
-    work = lhs.size * rhs.shape[-1]
     if kind(result) in "iu":
         return _matmul_integer(widen(lhs), widen(rhs), result)
     wide = _compute_type(lhs.dtype, rhs.dtype, result)
-    if work <= _SMALL:
-        wide = np.result_type(wide, np.float64)
+    a, b = (widen(x).astype(wide, copy=False) for x in (lhs, rhs))
     with np.errstate(all="ignore"):
-        product = np.matmul(
-            widen(lhs).astype(wide, copy=False), widen(rhs).astype(wide, copy=False)
-        )
+        small = lhs.shape[-1] <= IN_ORDER_MAX and lhs.size * rhs.shape[-1] <= _SMALL
+        product = _matmul_in_order(a, b) if small else np.matmul(a, b)
         return product.astype(result, copy=False)
+
+
+def _matmul_in_order(lhs: Array, rhs: Array) -> Array:
+    """The product summed in order of K, as the specification's interpreter does."""
+    shape = np.broadcast_shapes(lhs.shape[:-2], rhs.shape[:-2])
+    total = np.zeros((*shape, lhs.shape[-2], rhs.shape[-1]), lhs.dtype)
+    for k in range(lhs.shape[-1]):
+        total += lhs[..., :, k : k + 1] * rhs[..., k : k + 1, :]
+    return total
 
 
 def _compute_type(lhs: np.dtype[Any], rhs: np.dtype[Any], result: np.dtype[Any]) -> np.dtype[Any]:
@@ -89,7 +95,7 @@ def _axes(params: Params, prefix: str) -> list[int]:
 @library("dot")
 def dot(params: Params, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
     """The last axis of lhs against the first of rhs."""
-    lhs, rhs = operands
+    lhs = operands[0]
     axes = {"lhs_contracting_dimensions": [lhs.ndim - 1], "rhs_contracting_dimensions": [0]}
     return dot_general(axes, operands, results)
 
@@ -115,7 +121,7 @@ def convolution(
     groups, batch_groups = int(params["feature_group_count"]), int(params["batch_group_count"])
     image = lhs.transpose(_order(params, "input", "batch", "feature"))
     kernel = rhs.transpose(_order(params, "kernel", "input_feature", "output_feature"))
-    flips = [d + 2 for d, flag in enumerate(params.get("window_reversal") or []) if flag]
+    flips = tuple(d + 2 for d, flag in enumerate(params.get("window_reversal") or []) if flag)
     kernel = np.flip(kernel, flips)
     windows = _windows(params, image, kernel.shape[2:])
     total = max(groups, batch_groups)

@@ -65,7 +65,7 @@ def real_dynamic_slice(
 ) -> list[Array]:
     """`slice` with starts, limits and strides in the last three operands."""
     names = ("start_indices", "limit_indices", "strides")
-    bounds = dict(zip(names, (_numbers(x) for x in operands[1:]), strict=True))
+    bounds: dict[str, Any] = dict(zip(names, (_numbers(x) for x in operands[1:]), strict=True))
     return slice_(bounds, operands[:1], results)
 
 

@@ -1,13 +1,14 @@
 """Folding many elements into one with a region: the core of reduce, windows and scatter.
 
-A region that is one function of REDUCTIONS becomes its ufunc; sums and products of floats then
-accumulate in float64 (float32 for narrower types) and round once. Any other region folds in
-order, all lanes at once; long folds go by halves of neighbours, which an associative region
-cannot tell.
+Folds of up to IN_ORDER_MAX elements go in order at the operands' own type, as the specification's
+interpreter does. Longer ones may reassociate, as the specification allows: a region that is one
+function of REDUCTIONS becomes its ufunc, and sums and products of floats accumulate in float64
+(float32 for narrower types) and round once; any other region folds neighbours by halves.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from neuronc.numerics import REDUCTIONS
 from neuronc.numerics.casting import Array, kind, widen
 from neuronc.runtime.library.programs import Program
 
-_IN_ORDER_MAX = 64
+IN_ORDER_MAX = 64
 
 
 def accumulator(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -28,12 +29,26 @@ def accumulator(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return wide
 
 
+def ufunc_of(name: str, dtype: np.dtype[Any]) -> np.ufunc:
+    """The NumPy function of a reduction; on booleans add is or, multiply is and."""
+    if kind(dtype) == "b":
+        name = {"add": "or", "multiply": "and"}.get(name, name)
+    return REDUCTIONS[name].ufunc
+
+
+def in_order(name: str, dtype: np.dtype[Any], length: int) -> bool:
+    """Whether the order of a fold by a named function shows, and the fold is short."""
+    return name in ("add", "multiply") and kind(dtype) in "fc" and length <= IN_ORDER_MAX
+
+
 def fold_axes(
     program: Program, operands: Sequence[Array], inits: Sequence[Array], axes: Sequence[int]
-):
+) -> list[Array]:
     """Fold operands along `axes`, starting from the rank-0 inits."""
-    if program.reduction is not None:
-        return [fold_function(program.reduction, operands[0], inits[0], tuple(axes))]
+    name, dtype = program.reduction, operands[0].dtype
+    length = math.prod(operands[0].shape[d] for d in axes)
+    if name is not None and not in_order(name, dtype, length):
+        return [fold_function(name, operands[0], inits[0], tuple(axes))]
     rest = [d for d in range(operands[0].ndim) if d not in axes]
     lanes = tuple(operands[0].shape[d] for d in rest)
     rows = [x.transpose([*axes, *rest]).reshape(-1, *lanes) for x in operands]
@@ -42,9 +57,7 @@ def fold_axes(
 
 def fold_function(name: str, operand: Array, init: Array, axes: tuple[int, ...]) -> Array:
     """Fold by a named function along `axes`."""
-    ufunc = REDUCTIONS[name].ufunc
-    if kind(operand.dtype) == "b" and name in ("add", "multiply"):
-        ufunc = np.logical_or if name == "add" else np.logical_and
+    ufunc = ufunc_of(name, operand.dtype)
     wide = accumulator(name, operand.dtype)
     x = widen(operand).astype(wide, copy=False)
     with np.errstate(all="ignore"):
@@ -54,7 +67,7 @@ def fold_function(name: str, operand: Array, init: Array, axes: tuple[int, ...])
 
 def fold_rows(program: Program, rows: Sequence[Array], inits: Sequence[Array]) -> list[Array]:
     """Fold [R, *lanes] arrays along their first axis."""
-    if len(rows[0]) > _IN_ORDER_MAX:
+    if len(rows[0]) > IN_ORDER_MAX:
         while len(rows[0]) > 1:
             rows = _halve(program, rows)
     results = list(inits)
@@ -84,9 +97,13 @@ def combine_at(
         for result, update in zip(results, updates, strict=True):
             result[index] = update
         return results
-    if program.reduction is not None and program.reduction != "multiply":
-        return [_function_at(program.reduction, results[0], index, updates[0])]
-    for chosen in _rounds(index):
+    ranks = _ranks(index)
+    rounds = int(ranks.max(initial=-1)) + 1
+    name = program.reduction
+    if name is not None and not in_order(name, results[0].dtype, rounds):
+        return [_function_at(name, results[0], index, updates[0])]
+    for number in range(rounds):
+        chosen = np.flatnonzero(ranks == number)
         at = index[chosen]
         folded = program.run([*(r[at] for r in results), *(u[chosen] for u in updates)])
         for result, value in zip(results, folded, strict=True):
@@ -96,9 +113,7 @@ def combine_at(
 
 def _function_at(name: str, target: Array, index: Array, updates: Array) -> Array:
     """combine_at for a named function, with the ufunc's unbuffered `at`."""
-    ufunc = REDUCTIONS[name].ufunc
-    if kind(target.dtype) == "b" and name == "add":
-        ufunc = np.logical_or
+    ufunc = ufunc_of(name, target.dtype)
     wide = accumulator(name, target.dtype)
     result = widen(target).astype(wide)
     with np.errstate(all="ignore"):
@@ -106,13 +121,13 @@ def _function_at(name: str, target: Array, index: Array, updates: Array) -> Arra
         return result.astype(target.dtype, copy=False)
 
 
-def _rounds(index: Array) -> list[Array]:
-    """Positions grouped so that no index repeats within a group, first occurrences first."""
-    if index.size == 0:
-        return []
+def _ranks(index: Array) -> Array:
+    """How often each index occurred before."""
     order = np.argsort(index, kind="stable")
     ordered = index[order]
-    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    begin = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    rank = np.arange(len(order)) - begin
-    return [np.sort(order[rank == r]) for r in range(int(rank.max()) + 1)]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    count = np.arange(len(order))
+    ranks = np.empty_like(count)
+    ranks[order] = count - np.maximum.accumulate(np.where(first, count, 0))
+    return ranks

@@ -44,7 +44,7 @@ class Windows:
         arrays: list[Array] = []
         for d in self.indexed:
             start = self.starts[d]
-            index = start.reshape(start.shape + (1,) * inner)
+            index: Array = np.expand_dims(start, tuple(range(start.ndim, start.ndim + inner)))
             if d in self.window_axes:
                 place = inner - 1 - self.window_axes.index(d)
                 index = index + np.arange(self.sizes[d]).reshape((-1,) + (1,) * place)

@@ -126,8 +126,6 @@ def _constant(value: Any, result: ResultType) -> Array:
 
 def _exact(value: Any, dtype: np.dtype[Any]) -> Array:
     """The JSON numbers in the widest NumPy type of the same kind."""
-    if isinstance(value, np.ndarray):
-        return value
     kind = dtype.kind
     if kind in "biu":
         return np.asarray(value, dtype)

@@ -107,7 +107,7 @@ def _philox_bits(state: U64, shape: tuple[int, ...], width: int) -> tuple[Array,
     count = int(np.prod(shape, dtype=np.int64))
     blocks = -(-count * (2 if width == 64 else 1) // 4)
     low = state[1] + np.arange(blocks, dtype=np.uint64)
-    top = state[2] if len(state) > 2 else np.uint64(0)
+    top = state[2] if len(state) > 2 else state[0]  # as XLA fills a short state
     high = top + (low < state[1]).astype(np.uint64)
     words = philox((*_split(low), *_split(high)), _split(state[0:1]))
     stacked = np.stack(words, axis=1)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from neuronc.numerics import FUNCTIONS, REDUCTIONS
-from neuronc.numerics.casting import Array, kind, widen
-from neuronc.runtime.library.folding import accumulator, combine_at, fold_axes, fold_rows
+from neuronc.numerics import FUNCTIONS
+from neuronc.numerics.casting import Array, widen
+from neuronc.runtime.library.folding import (
+    accumulator,
+    combine_at,
+    fold_axes,
+    fold_rows,
+    in_order,
+    ufunc_of,
+)
 from neuronc.runtime.library.movement import padded
 from neuronc.runtime.library.programs import Program, regions
 from neuronc.runtime.library.registry import Params, ResultType, library
@@ -89,8 +97,9 @@ def reduce_window(
     rank = inputs[0].ndim
     frame, program = Frame.of(params, rank), regions(params)[0]
     spread = [frame.pad(x, init) for x, init in zip(inputs, inits, strict=True)]
-    if program.reduction is not None and kind(inputs[0].dtype) != "b":
-        return [_window_function(program.reduction, spread[0], inits[0], frame)]
+    name, length = program.reduction, math.prod(frame.sizes)
+    if name is not None and not in_order(name, inputs[0].dtype, length):
+        return [_window_function(name, spread[0], inits[0], frame)]
     views = [frame.windows(x) for x in spread]
     places = views[0].shape[rank:]
     rows = [view.reshape(-1, *places) for view in views]
@@ -101,7 +110,7 @@ def _window_function(name: str, x: Array, init: Array, frame: Frame) -> Array:
     """Fold windows by a named function, one axis after the other."""
     dtype, rank = x.dtype, x.ndim
     wide = accumulator(name, dtype)
-    ufunc = REDUCTIONS[name].ufunc
+    ufunc = ufunc_of(name, dtype)
     total = widen(x).astype(wide, copy=False)
     with np.errstate(all="ignore"):
         for axis in range(rank):
@@ -155,10 +164,9 @@ def select_and_scatter(
 
 def _selected(select: Program, values: Array, origin: Array) -> Array:
     """Where in the operand the selected element of each window is; padding is never selected."""
-    best, place = values[0], origin[0]
+    best, place = np.asarray(values[0]), np.asarray(origin[0])
     for value, where in zip(values[1:], origin[1:], strict=True):
-        keep = select.run([best, value])[0] | (where < 0)
-        keep = keep & (place >= 0) | (where < 0)
+        keep: Array = (select.run([best, value])[0] & (place >= 0)) | (where < 0)
         best = FUNCTIONS["select"].evaluate(keep, best, value)
         place = np.where(keep, place, where)
     return place

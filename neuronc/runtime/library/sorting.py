@@ -8,6 +8,7 @@ once; ties are broken by position, so every sort is stable.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from neuronc.numerics.casting import Array, kind, widen
 from neuronc.numerics.floats import total_order
 from neuronc.runtime.library.programs import Program, regions
 from neuronc.runtime.library.registry import Params, ResultType, library
+
+_Expression: TypeAlias = tuple[object, ...]
+"""How a value is computed: ("argument", number), or (op, params, .., operands), hashable."""
 
 
 @library("sort")
@@ -60,10 +64,6 @@ def _count(program: Program) -> int:
     return program.arguments + sum(len(step.results) for step in program.steps)
 
 
-# An expression is ("argument", number) or (op, params, operands..), hashable.
-_Expression = tuple[object, ...]
-
-
 def _expressions(program: Program) -> list[_Expression]:
     """The expression of every value."""
     values: list[_Expression] = [("argument", i) for i in range(program.arguments)]
@@ -80,7 +80,7 @@ def _swapped(expression: object) -> object:
     """The expression with left and right elements exchanged."""
     if not isinstance(expression, tuple):
         return expression
-    items: tuple[object, ...] = expression
+    items = cast(_Expression, expression)
     if items[:1] == ("argument",) and isinstance(items[1], int):
         return ("argument", items[1] ^ 1)
     return tuple(_swapped(item) for item in items)
@@ -90,7 +90,7 @@ def _sides(expression: object) -> set[int]:
     """Which sides (0 left, 1 right) an expression reads."""
     if not isinstance(expression, tuple):
         return set()
-    items: tuple[object, ...] = expression
+    items = cast(_Expression, expression)
     if items[:1] == ("argument",) and isinstance(items[1], int):
         return {items[1] % 2}
     return set[int]().union(*(_sides(item) for item in items))
@@ -112,7 +112,7 @@ def _network(comparator: Program, rows: Sequence[Array]) -> Array:
     """Sort by Batcher's odd-even merging network, comparing whole stages at once."""
     length = rows[0].shape[-1]
     values = [np.array(x) for x in rows]
-    order = np.broadcast_to(np.arange(length), rows[0].shape).copy()
+    order: Array = np.add(np.zeros(rows[0].shape, np.int64), np.arange(length))
     for low, high in _stages(length):
         a, b = [x[..., low] for x in values], [x[..., high] for x in values]
         first, second = order[..., low], order[..., high]
