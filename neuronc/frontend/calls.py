@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from jaxlib.mlir import ir
 
 from neuronc.errors import InputError, UnsupportedError
+from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import name_of, operations, replace, string_attribute
 
 CALL = "func.call"
@@ -32,38 +35,44 @@ def entry_function(module: ir.Module, name: str) -> ir.Operation:
     return entry
 
 
-def inline_calls(module: ir.Module, entry: ir.Operation) -> None:
+def inline_calls(module: ir.Module, entry: ir.Operation, locations: Locations) -> None:
     """Put the body of every callee in the place of its calls, innermost first."""
-    _inline_into(entry, _functions(module), module, ())
+    _Inliner(module, _functions(module), locations).inline_into(entry, (MAIN,))
 
 
-def _inline_into(
-    caller: ir.Operation,
-    functions: dict[str, ir.Operation],
-    module: ir.Module,
-    callers: tuple[str, ...],
-) -> None:
-    for call in operations(caller):
-        if name_of(call) != CALL:
-            continue
-        callee = string_attribute(call, "callee")
+@dataclass(frozen=True)
+class _Inliner:
+    module: ir.Module
+    functions: dict[str, ir.Operation]
+    locations: Locations
+
+    def inline_into(self, caller: ir.Operation, callers: tuple[str, ...]) -> None:
+        """Inline all calls in `caller`, which is itself called by `callers`."""
+        for call in operations(caller):
+            if name_of(call) == CALL:
+                callee = string_attribute(call, "callee")
+                self._check(call, callee, callers)
+                self.inline_into(self.functions[callee], (*callers, callee))
+                self._inline(call, self.functions[callee])
+
+    def _check(self, call: ir.Operation, callee: str, callers: tuple[str, ...]) -> None:
+        where = self.locations.place(call.location)
         if callee in callers:
-            raise UnsupportedError(f"@{callee}", "a function that calls itself is not supported")
-        _inline_into(functions[callee], functions, module, (*callers, callee))
-        _inline(call, functions[callee], module)
+            raise UnsupportedError(where, f"the call of @{callee} inside itself is not supported")
+        if len(self.functions[callee].regions[0].blocks) != 1:
+            raise UnsupportedError(where, f"@{callee} is not one block, which is not supported")
 
-
-def _inline(call: ir.Operation, callee: ir.Operation, module: ir.Module) -> None:
-    """Move the body of a copy of the callee to the call."""
-    copy = callee.clone(ir.InsertionPoint(module.body))
-    block = copy.regions[0].blocks[0]
-    for argument, operand in zip(block.arguments, call.operands, strict=True):
-        argument.replace_all_uses_with(operand)
-    *body, terminator = block.operations
-    for op in body:
-        op.operation.move_before(call)
-    replace(call, list(terminator.operands))
-    copy.erase()
+    def _inline(self, call: ir.Operation, callee: ir.Operation) -> None:
+        """Move the body of a copy of the callee to the call."""
+        copy = callee.clone(ir.InsertionPoint(self.module.body))
+        block = copy.regions[0].blocks[0]
+        for argument, operand in zip(block.arguments, call.operands, strict=True):
+            argument.replace_all_uses_with(operand)
+        *body, terminator = block.operations
+        for op in body:
+            op.operation.move_before(call)
+        replace(call, list(terminator.operands))
+        copy.erase()
 
 
 def _functions(module: ir.Module) -> dict[str, ir.Operation]:

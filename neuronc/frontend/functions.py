@@ -1,8 +1,10 @@
 """The CHLO functions that are kept as one operation, however a producer spells them.
 
-stablehlo.composite "chlo.erf"    (portable artifacts)   becomes chlo.erf
-mhlo.erf                          (HLO protos)           becomes chlo.erf
-stablehlo.custom_call @mhlo.erf   (older artifacts)      becomes chlo.erf
+    stablehlo.composite "chlo.erf"    (portable artifacts)   becomes chlo.erf
+    mhlo.erf                          (HLO protos)           becomes chlo.erf
+    stablehlo.custom_call @mhlo.erf   (older artifacts)      becomes chlo.erf
+
+The parameters of a function come along, from wherever its disguise keeps them.
 """
 
 from __future__ import annotations

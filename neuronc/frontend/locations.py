@@ -1,9 +1,11 @@
 """Source lines: the innermost place in the user's program that an operation came from.
 
-loc("x.mlir":3:4)                       "x.mlir:3"
-loc(callsite(<callee> at <caller>))     that of the callee, else of the caller
-loc("jit(f)/add"(<child>))              that of the child, else "jit(f)/add"
-loc(fused[<a>, <b>])                    the first that is known
+    loc("x.mlir":3:4)                       "x.mlir:3"
+    loc(callsite(<callee> at <caller>))     that of the callee, else of the caller
+    loc("jit(f)/add"(<child>))              that of the child, else "jit(f)/add"
+    loc(fused[<a>, <b>])                    the first that is known
+
+Each distinct location is looked at once.
 """
 
 from __future__ import annotations

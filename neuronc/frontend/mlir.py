@@ -83,8 +83,10 @@ def input_errors(context: ir.Context, name: str) -> Generator[None]:
     except ir.MLIRError as error:
         first = [(str(d.location), d.message) for d in error.error_diagnostics]
         raise _input_error(first + reported, name) from None
-    except ValueError as error:
-        raise _input_error([*reported, ("", str(error))], name) from None
+    except ValueError:
+        if not reported:
+            raise
+        raise _input_error(reported, name) from None
     finally:
         handler.detach()
 

@@ -42,7 +42,8 @@ def _copy_inside(
     if not isinstance(value, OpResult) or not isinstance(value.op, ConstantOp):
         raise UnsupportedError(
             location(user),
-            f"a region uses a value from outside that is not a constant, in {user.name}",
+            f"{user.name} uses a value from outside its region that is not a constant, "
+            "which is not supported",
         )
     copy = value.op.clone()
     region.blocks[0].insert_op_before(copy, _first(region))

@@ -1,7 +1,8 @@
 """Dynamic shapes: made static where they follow from the shapes of the arguments.
 
-`jax.export` writes every symbol of a polymorphic shape into the message of a shape assertion:
-`'b' from specification 'b' for dimension args[0].shape[0]`; that is where their names come from.
+`jax.export` writes the polymorphic shapes, in the order of the arguments, into the message of a
+shape assertion: `args[0].shape = (b, 4),args[1].shape = (b,). Obtained ..`; that is where the names
+of symbols come from.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ REFINE = "stablehlo-refine-shapes,func.func(stablehlo-canonicalize-dynamism,cano
 
 ASSERTIONS = "func.func(stablehlo-check-shape-assertions)"
 
-SYMBOL = re.compile(r"'([^']+)' for dimension args\[(\d+)\]\.shape\[(\d+)\]")
+SPECIFICATION = re.compile(r"\.shape = \((.*?),?\)(?=,|\. Obtained)")
 
 DYNAMIC_OPS = frozenset(
     f"stablehlo.{name}"
@@ -51,8 +52,9 @@ def is_dynamic(entry: ir.Operation) -> bool:
 
 def dynamic_arguments(entry: ir.Operation) -> list[str]:
     """One line per argument of unknown shape, with the symbols of its dimensions."""
+    symbols = _symbols(entry)
     return [
-        f"dynamic shape {_describe(argument.type, index, _symbols(entry))} of argument {index}"
+        f"dynamic shape {_describe(argument.type, index, symbols)} of argument {index}"
         for index, argument in enumerate(_arguments(entry))
         if _is_unknown(argument.type)
     ]
@@ -102,9 +104,15 @@ def _with_shape(type_: ir.Type, shape: Sequence[int]) -> ir.Type:
 
 def _symbols(entry: ir.Operation) -> dict[tuple[int, int], str]:
     """The symbol of each (argument, dimension) that has one."""
-    messages = (string_attribute(op, "error_message") for op in operations(entry))
-    found = (match for message in messages for match in SYMBOL.findall(message))
-    return {(int(index), int(dimension)): symbol for symbol, index, dimension in found}
+    messages = [string_attribute(op, "error_message") for op in operations(entry)]
+    message = next((message for message in messages if SPECIFICATION.search(message)), "")
+    shapes = [match[1] for match in SPECIFICATION.finditer(message)]
+    dynamic = [k for k, argument in enumerate(_arguments(entry)) if _is_unknown(argument.type)]
+    return {
+        (index, dimension): symbol
+        for index, shape in zip(dynamic, shapes, strict=False)
+        for dimension, symbol in enumerate(shape.split(", "))
+    }
 
 
 def _describe(type_: ir.Type, index: int, symbols: dict[tuple[int, int], str]) -> str:

@@ -1,0 +1,194 @@
+"""What a user sees for every kind of broken or unsupported program, word by word."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import export
+
+from neuronc.errors import InputError, UnsupportedError
+from neuronc.frontend.load import load_module
+
+FORMATS = (
+    "\n  hint: expected StableHLO as MLIR text, as bytecode, as a portable artifact, "
+    "or as an HLO module"
+)
+OPS_HINT = "\n  hint: `neuronc ops` lists what neuronc compiles; move the rest to the host"
+SHAPE_HINT = "\n  hint: export with static shapes, or give the shapes of these arguments"
+
+
+def main(body, signature="%x: tensor<2xf32>", result="tensor<2xf32>"):
+    return f"func.func @main({signature}) -> {result} {{\n{body}\n}}"
+
+
+def message(source, kind=InputError, **options):
+    with pytest.raises(kind) as caught:
+        load_module(source, name="p.mlir", **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["", b"", " \n\n"])
+def test_an_empty_program(source):
+    assert message(source) == "p.mlir: error: the program is empty" + FORMATS
+
+
+def test_a_missing_file(tmp_path):
+    path = tmp_path / "no.mlir"
+    assert message(path) == f"{path}: error: no such file or directory"
+
+
+def test_a_directory(tmp_path):
+    assert message(tmp_path) == f"{tmp_path}: error: is a directory"
+
+
+@pytest.mark.parametrize("data", [b"\x00\x01\x02", b"PK\x03\x04", bytes(range(128, 256))])
+def test_binary_garbage(data):
+    assert message(data) == "p.mlir: error: this is not a program" + FORMATS
+
+
+def test_damaged_bytecode():
+    assert message(b"ML\xefRgarbage") == (
+        "p.mlir: error: bytecode version 51 is newer than the current version 6"
+    )
+
+
+def test_a_damaged_hlo_proto():
+    assert message(b"\n\x02ab") == (
+        "p.mlir: error: this is not an HLO module: "
+        "INVALID_ARGUMENT: Failed to deserialize HloModuleProto" + FORMATS
+    )
+
+
+def test_malformed_text_names_line_and_column():
+    text = main("  %0 = stablehlo.add %x, %y : tensor<2xf32>\n  return %0 : tensor<2xf32>")
+    assert message(text) == "p.mlir:2:26: error: use of undeclared SSA value name"
+
+
+def test_malformed_text_in_a_file_names_the_file(tmp_path):
+    path = tmp_path / "bad.mlir"
+    path.write_text("func.func @main() {\n  what\n}\n")
+    assert message(path) == (
+        f"{path}:2:3: error: custom op 'what' is unknown (tried 'func.what' as well)"
+    )
+
+
+def test_a_program_that_breaks_a_law_of_stablehlo():
+    text = main(
+        "  %0 = stablehlo.slice %x [0:3] : (tensor<2xf32>) -> tensor<3xf32>\n"
+        "  return %x : tensor<2xf32>"
+    )
+    assert message(text).startswith("p.mlir:2:8: error: ")
+    assert "limit" in message(text)
+
+
+def test_a_module_without_main():
+    text = "func.func @a() { return }\nfunc.func @b() { return }"
+    assert message(text) == (
+        "p.mlir: error: there is no function @main\n  hint: public functions: @a, @b"
+    )
+
+
+def test_a_module_without_functions():
+    assert message("module {}") == (
+        "p.mlir: error: there is no function @main\n  hint: public functions: none"
+    )
+
+
+def test_the_only_public_function_is_taken_as_main():
+    text = "func.func private @f() { return }\nfunc.func @g() { call @f() : () -> () return }"
+    function = load_module(text).body.block.first_op
+    assert function.properties["sym_name"].data == "main"
+
+
+def test_one_unsupported_operation():
+    text = main(
+        "  %0 = stablehlo.custom_call @magic(%x) : (tensor<2xf32>) -> tensor<2xf32>\n"
+        "  return %0 : tensor<2xf32>"
+    )
+    assert message(text, UnsupportedError) == (
+        "p.mlir:2: error: stablehlo.custom_call @magic is not supported" + OPS_HINT
+    )
+
+
+def test_all_unsupported_operations_at_once():
+    text = main(
+        """  %t = stablehlo.create_token : !stablehlo.token
+  %0 = "stablehlo.outfeed"(%x, %t) : (tensor<2xf32>, !stablehlo.token) -> !stablehlo.token
+  %1 = stablehlo.custom_call @magic(%x) {has_side_effect = true} : (tensor<2xf32>) -> tensor<2xf32>
+  %2 = arith.addf %1, %1 : tensor<2xf32>
+  return %2 : tensor<2xf32>"""
+    )
+    assert message(text, UnsupportedError) == (
+        "p.mlir: error: 3 things are not supported\n"
+        "  p.mlir:3: stablehlo.outfeed\n"
+        "  p.mlir:4: stablehlo.custom_call @magic\n"
+        "  p.mlir:5: arith.addf" + OPS_HINT
+    )
+
+
+def test_an_unsupported_element_type():
+    text = main("  return %x : tensor<2xi7>", "%x: tensor<2xi7>", "tensor<2xi7>")
+    assert message(text, UnsupportedError) == (
+        "p.mlir:1: error: element type i7 of argument 0 is not supported" + OPS_HINT
+    )
+
+
+def test_recursion():
+    text = "func.func @main() { call @main() : () -> () return }"
+    assert message(text, UnsupportedError) == (
+        "p.mlir:1: error: the call of @main inside itself is not supported"
+    )
+
+
+def test_a_region_that_uses_an_outside_value():
+    text = """func.func @main(%x: tensor<2xf32>, %y: tensor<f32>) -> tensor<f32> {
+  %0 = "stablehlo.reduce"(%x, %y) <{dimensions = array<i64: 0>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.add %a, %y : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) : (tensor<2xf32>, tensor<f32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}"""
+    assert message(text, UnsupportedError) == (
+        "p.mlir:4: error: stablehlo.add uses a value from outside its region that is not a "
+        "constant, which is not supported"
+    )
+
+
+def polymorphic():
+    (b,) = export.symbolic_shape("b")
+    shapes = jax.ShapeDtypeStruct((b, 4), jnp.float32), jax.ShapeDtypeStruct((b,), jnp.float32)
+    return export.export(jax.jit(lambda x, y: x.T @ y))(*shapes).mlir_module_serialized
+
+
+def test_dynamic_shapes_are_named_by_symbol():
+    assert message(polymorphic(), UnsupportedError) == (
+        "p.mlir: error: 2 things are not supported\n"
+        "  p.mlir: dynamic shape f32[b, 4] of argument 0\n"
+        "  p.mlir: dynamic shape f32[b] of argument 1" + SHAPE_HINT
+    )
+
+
+def test_dynamic_shapes_without_symbols():
+    text = main("  return %x : tensor<?x3xf32>", "%x: tensor<?x3xf32>", "tensor<?x3xf32>")
+    assert message(text, UnsupportedError) == (
+        "p.mlir: error: dynamic shape f32[?, 3] of argument 0 is not supported" + SHAPE_HINT
+    )
+
+
+def test_a_shape_for_nobody():
+    assert message(polymorphic(), refine={"c": 3}) == (
+        "p.mlir: error: 'c' is no argument and no symbol of its shapes"
+    )
+
+
+def test_shapes_that_contradict():
+    assert message(polymorphic(), refine={0: (3, 4), 1: (5,)}).endswith(
+        "error: contracting dimension sizes must match for lhs/rhs"
+    )
+
+
+@pytest.mark.parametrize("shapes", [{"b": 3}, {0: (3, 4), 1: (3,)}])
+def test_given_shapes_make_the_program_static(shapes):
+    module = load_module(polymorphic(), refine=shapes)
+    types = [str(v.type) for v in module.body.block.first_op.body.block.args]
+    assert types == ["tensor<3x4xf32>", "tensor<3xf32>"]
