@@ -98,8 +98,8 @@ def _extreme(dtype: np.dtype[Any], *, lowest: bool) -> Array:
     infinite = np.asarray(-np.inf if lowest else np.inf).astype(dtype)
     if np.isinf(infinite.astype(np.complex128).real):
         return infinite
-    largest = np.asarray(typed(Any, ml_dtypes.finfo(dtype)).max, dtype)
-    return np.negative(largest) if lowest else largest
+    limits = typed(Any, ml_dtypes.finfo(dtype))
+    return np.asarray(limits.min if lowest else limits.max, dtype)
 
 
 def _mixed(

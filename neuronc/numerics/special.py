@@ -88,21 +88,19 @@ def lgamma(x: F64) -> F64:
 
 def _lgamma_positive(x: F64) -> F64:
     """`lgamma` on [0.5, inf)."""
-    up = x < 1
-    y = np.where(up, x + 1, x)
-    factor = np.where(up, x, 1.0)
-    shift = np.ones_like(y)
-    middle = np.minimum(y, 9.0)
+    shift = np.ones_like(x)
+    middle = np.minimum(x, 9.0)
     for _ in range(6):
         step = middle > 3
         middle = np.where(step, middle - 1, middle)
         shift = np.where(step, shift * middle, shift)
-    fit = (middle - 1) * (middle - 2) * _polynomial(middle - 2, coefficients.LGAMMA)
-    central = fit + np.log(shift) - np.log(factor)
-    big = np.maximum(y, 8.0)
-    series = _stirling(big)
-    far = (big - 0.5) * (np.log(big) - 1) + (0.5 * math.log(2 * math.pi) - 0.5) + series
-    return np.where(y < 8, central, far)
+    low = _polynomial(2 * (np.minimum(middle, 1.5) - 1), coefficients.LGAMMA_LOW)
+    high = _polynomial(np.maximum(middle, 1.0) - 2, coefficients.LGAMMA)
+    fit = (middle - 1) * (middle - 2) * np.where(middle < 1.5, low, high)
+    central = np.where(shift == 1, fit, fit + np.log(shift))
+    big = np.maximum(x, 8.0)
+    far = (big - 0.5) * (np.log(big) - 1) + (0.5 * math.log(2 * math.pi) - 0.5) + _stirling(big)
+    return np.where(x < 8, central, far)
 
 
 def _stirling(x: F64) -> F64:
@@ -167,9 +165,15 @@ def zeta(s: F64, q: F64) -> F64:
 def polygamma(n: F64, x: F64) -> F64:
     """The n-th derivative of digamma: (-1)^(n + 1) n! zeta(n + 1, x)."""
     n, x = np.broadcast_arrays(n, x)
-    value = np.where(n % 2 == 0, -1.0, 1.0) * np.exp(lgamma(n + 1)) * zeta(n + 1, x)
+    value = np.where(n % 2 == 0, -1.0, 1.0) * _factorial(n) * zeta(n + 1, x)
     value = np.where(n == 0, digamma(x), value)
     return np.where((n < 0) | (n != np.floor(n)), np.nan, value)
+
+
+def _factorial(n: F64) -> F64:
+    """n! for whole n; infinite beyond 170!."""
+    table = np.array([*np.cumprod(np.maximum(np.arange(171.0), 1)), np.inf])
+    return table[np.clip(np.nan_to_num(n), 0, 171).astype(np.int64)]
 
 
 def bessel_i1e(x: F64) -> F64:

@@ -47,7 +47,7 @@ class Windows:
             index: Array = np.expand_dims(start, tuple(range(start.ndim, start.ndim + inner)))
             if d in self.window_axes:
                 place = inner - 1 - self.window_axes.index(d)
-                index = index + np.arange(self.sizes[d]).reshape((-1,) + (1,) * place)
+                index = index + np.arange(self.sizes[d]).reshape(-1, *[1] * place)
             arrays.append(index)
         return tuple(arrays)
 
@@ -83,7 +83,7 @@ def window_starts(
     for axis, along in zip(operand_batching, batch_axes, strict=True):
         shape = [1] * len(batch)
         shape[along] = batch[along]
-        starts[axis] = np.arange(batch[along]).reshape(shape)
+        starts[axis] = np.arange(int(batch[along])).reshape(shape)
     return starts
 
 

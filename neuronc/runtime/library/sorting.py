@@ -112,7 +112,7 @@ def _network(comparator: Program, rows: Sequence[Array]) -> Array:
     """Sort by Batcher's odd-even merging network, comparing whole stages at once."""
     length = rows[0].shape[-1]
     values = [np.array(x) for x in rows]
-    order: Array = np.add(np.zeros(rows[0].shape, np.int64), np.arange(length))
+    order = _positions(rows[0].shape)
     for low, high in _stages(length):
         a, b = [x[..., low] for x in values], [x[..., high] for x in values]
         first, second = order[..., low], order[..., high]
@@ -121,6 +121,13 @@ def _network(comparator: Program, rows: Sequence[Array]) -> Array:
             x[..., low] = np.where(swap, upper, lower)
             x[..., high] = np.where(swap, lower, upper)
     return order
+
+
+def _positions(shape: tuple[int, ...]) -> Array:
+    """0, 1, .. along the last axis."""
+    positions = np.empty(shape, np.int64)
+    positions[...] = np.arange(shape[-1])
+    return positions
 
 
 def _before(
