@@ -1,0 +1,208 @@
+"""What must hold in an artifact besides its bytes being intact.
+
+Checked at every load, so that whoever executes it need not: types are known, sizes fit the device,
+records are legal, references lead somewhere, and no access leaves its buffer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from neuronc.artifact.codec import DAMAGED
+from neuronc.artifact.constants import nbytes
+from neuronc.artifact.model import (
+    Artifact,
+    Buffer,
+    BufferKind,
+    Call,
+    Case,
+    Constant,
+    Kernel,
+    Step,
+    TensorInfo,
+    While,
+)
+from neuronc.artifact.reach import buffer_bytes, check_records
+from neuronc.dtypes import BY_NAME
+from neuronc.errors import ArtifactError
+from neuronc.hardware import GENERATIONS
+from neuronc.isa import records
+
+RANK_MAX = 32
+"""More dimensions than NumPy takes on every supported version would fail later."""
+BUFFERS_MAX = 1 << 16
+"""An operand names its buffer in 16 bits."""
+
+
+def check_shape(shape: Sequence[int], dtype: str, limit_bytes: int, where: str) -> None:
+    """The element type is known, and the array fits the device.
+
+    Raises:
+        ArtifactError: it does not hold.
+    """
+    if dtype not in BY_NAME:
+        raise ArtifactError(where, f"{dtype!r} is not an element type", DAMAGED)
+    if len(shape) > RANK_MAX or any(n < 0 for n in shape):
+        raise ArtifactError(where, f"{list(shape[:RANK_MAX])} is not a shape", DAMAGED)
+    if nbytes(shape, dtype) > limit_bytes:
+        problem = f"{nbytes(shape, dtype)} bytes, but the device has {limit_bytes}"
+        raise ArtifactError(where, problem, DAMAGED)
+
+
+def check_constants(table: Sequence[Constant], target: str, name: str) -> None:
+    """The shapes of the constants, before anything is computed from them.
+
+    Raises:
+        ArtifactError: one is wrong.
+    """
+    limit = _hbm_bytes(target, name)
+    for i, c in enumerate(table):
+        check_shape(c.shape, c.dtype, limit, f"{name}: constant table[{i}]")
+
+
+def check_artifact(artifact: Artifact, name: str) -> None:
+    """Everything but the constants' elements.
+
+    Raises:
+        ArtifactError: naming the first part that breaks a rule.
+    """
+    _check_signature(artifact, name)
+    needs = [_check_kernel(artifact, kernel, name) for kernel in artifact.kernels]
+    _check_buffers(artifact, name)
+    _check_steps(artifact, artifact.program, needs, f"{name}: program")
+
+
+def _hbm_bytes(target: str, name: str) -> int:
+    if target not in GENERATIONS:
+        hint = f"this neuronc knows {', '.join(GENERATIONS)}"
+        raise ArtifactError(f"{name}: metadata", f"{target!r} is not a target", hint)
+    return GENERATIONS[target].hbm_bytes
+
+
+def _check_signature(artifact: Artifact, name: str) -> None:
+    limit = _hbm_bytes(artifact.target, name)
+    for info in (*artifact.inputs, *artifact.outputs):
+        where = f"{name}: signature: {info.name}"
+        check_shape(info.shape, info.dtype, limit, where)
+        _check_donation(info, artifact, where)
+    if not 0 <= artifact.temporary_bytes <= limit:
+        problem = f"{artifact.temporary_bytes} bytes of temporaries, but the device has {limit}"
+        raise ArtifactError(f"{name}: metadata", problem, DAMAGED)
+
+
+def _check_donation(info: TensorInfo, artifact: Artifact, where: str) -> None:
+    if info.donated == -1:
+        return
+    if not 0 <= info.donated < len(artifact.outputs):
+        raise ArtifactError(where, f"donated to output {info.donated}, which is none", DAMAGED)
+    output = artifact.outputs[info.donated]
+    if nbytes(output.shape, output.dtype) != nbytes(info.shape, info.dtype):
+        raise ArtifactError(where, f"donated to {output.name}, which has another size", DAMAGED)
+
+
+def _check_kernel(artifact: Artifact, kernel: Kernel, name: str) -> list[int]:
+    where = f"{name}: kernel {kernel.name}"
+    hw = GENERATIONS[artifact.target]
+    if not 0 <= kernel.buffers <= BUFFERS_MAX:
+        raise ArtifactError(where, f"{kernel.buffers} buffers", DAMAGED)
+    if any(not 0 <= w < kernel.buffers for w in kernel.written):
+        raise ArtifactError(where, "writes a buffer that it does not have", DAMAGED)
+    for engine, stream in kernel.streams.items():
+        at = f"{where}: {engine.name.lower()}"
+        records.verify(stream, engine, at, hw, kernel.buffers)
+    _check_library(kernel, hw.hbm_bytes, where)
+    check_records(kernel, len(artifact.sources), where)
+    return buffer_bytes(kernel, where)
+
+
+def _check_library(kernel: Kernel, limit: int, where: str) -> None:
+    for i, call in enumerate(kernel.library):
+        at = f"{where}: library[{i}]"
+        for operand in (*call.inputs, *call.outputs):
+            if not 0 <= operand.argument < kernel.buffers:
+                raise ArtifactError(at, f"names buffer {operand.argument}, which is none", DAMAGED)
+            check_shape(operand.shape, operand.dtype, limit, at)
+        try:
+            params: object = json.loads(call.params)
+        except (ValueError, RecursionError):
+            params = None
+        if not isinstance(params, dict):
+            raise ArtifactError(at, "the parameters are not a JSON object", DAMAGED)
+
+
+def _check_buffers(artifact: Artifact, name: str) -> None:
+    limit = _hbm_bytes(artifact.target, name)
+    for i, buffer in enumerate(artifact.buffers):
+        where = f"{name}: buffers[{i}]"
+        check_shape(buffer.shape, buffer.dtype, limit, where)
+        room = _room(artifact, buffer, where)
+        size = nbytes(buffer.shape, buffer.dtype)
+        if min(buffer.offset, buffer.bytes) < 0 or buffer.offset + buffer.bytes > room:
+            problem = f"{buffer.bytes} bytes at {buffer.offset} reach outside {room} bytes"
+            raise ArtifactError(where, problem, DAMAGED)
+        if size > buffer.bytes:
+            raise ArtifactError(where, f"{size} bytes in a run of {buffer.bytes}", DAMAGED)
+
+
+def _room(artifact: Artifact, buffer: Buffer, where: str) -> int:
+    """Bytes of what the buffer is a part of."""
+    if buffer.kind is BufferKind.TEMPORARY:
+        return artifact.temporary_bytes
+    owners: dict[BufferKind, Sequence[TensorInfo | Constant]] = {
+        BufferKind.INPUT: artifact.inputs,
+        BufferKind.OUTPUT: artifact.outputs,
+        BufferKind.CONSTANT: artifact.constants,
+    }
+    owner = owners[buffer.kind]
+    if not 0 <= buffer.index < len(owner):
+        problem = f"names {buffer.kind.name.lower()} {buffer.index}, but there are {len(owner)}"
+        raise ArtifactError(where, problem, DAMAGED)
+    return nbytes(owner[buffer.index].shape, owner[buffer.index].dtype)
+
+
+def _check_steps(
+    artifact: Artifact, steps: Sequence[Step], needs: list[list[int]], where: str
+) -> None:
+    for step in steps:
+        match step:
+            case Call():
+                _check_call(artifact, step, needs, where)
+            case While(condition, predicate, body):
+                _check_scalar(artifact, predicate, ("i1",), where)
+                _check_steps(artifact, (*condition, *body), needs, where)
+            case Case(index, branches):
+                _check_scalar(artifact, index, ("i1", "i32"), where)
+                if not branches:
+                    raise ArtifactError(where, "a case without branches", DAMAGED)
+                for branch in branches:
+                    _check_steps(artifact, branch, needs, where)
+
+
+def _check_scalar(artifact: Artifact, index: int, dtypes: Sequence[str], where: str) -> None:
+    buffer = _buffer(artifact, index, where)
+    if buffer.dtype not in dtypes or buffer.bytes < BY_NAME[buffer.dtype].bytes:
+        problem = f"a branch on buffer {index}, which is {buffer.bytes} bytes of {buffer.dtype}"
+        raise ArtifactError(where, problem, DAMAGED)
+
+
+def _check_call(artifact: Artifact, call: Call, needs: list[list[int]], where: str) -> None:
+    if call.kernel >= len(needs):
+        problem = f"calls kernel {call.kernel}, but there are {len(needs)}"
+        raise ArtifactError(where, problem, DAMAGED)
+    name, need = artifact.kernels[call.kernel].name, needs[call.kernel]
+    if len(call.buffers) != len(need):
+        problem = f"calls {name} with {len(call.buffers)} buffers, but it has {len(need)}"
+        raise ArtifactError(where, problem, DAMAGED)
+    for argument, (index, size) in enumerate(zip(call.buffers, need, strict=True)):
+        buffer = _buffer(artifact, index, where)
+        if buffer.bytes < size:
+            problem = f"{name} reaches {size} bytes into argument {argument}, which has"
+            raise ArtifactError(where, f"{problem} {buffer.bytes}", DAMAGED)
+
+
+def _buffer(artifact: Artifact, index: int, where: str) -> Buffer:
+    if index >= len(artifact.buffers):
+        problem = f"names buffer {index}, but there are {len(artifact.buffers)}"
+        raise ArtifactError(where, problem, DAMAGED)
+    return artifact.buffers[index]

@@ -1,0 +1,40 @@
+"""Write a file whole or not at all.
+
+The bytes go to a temporary file beside the target, which takes its name only when all of them are
+written; any error leaves what was there before. Pipes and devices are written directly.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from neuronc.errors import InputError
+
+
+@contextmanager
+def new_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
+    """Open `path` for writing; it appears, whole, when the block ends without an error.
+
+    Raises:
+        InputError: the file cannot be created or written.
+    """
+    target = Path(os.path.realpath(path))
+    direct = target.exists() and not target.is_file()
+    temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb" if direct else "xb") as file:
+            yield file
+        if not direct:
+            temporary.replace(target)
+    except OSError as error:
+        hint = "name a file in a directory that exists and has room, and that you may write to"
+        problem = f"cannot write: {error.strerror or error}"
+        raise InputError(os.fspath(path), problem, hint) from error
+    finally:
+        if not direct:
+            with suppress(OSError):
+                temporary.unlink()

@@ -1,0 +1,1 @@
+"""From tiles to an artifact: select, allocate, emit, synchronise, plan the program."""

@@ -1,0 +1,265 @@
+"""Unroll a kernel's loops into records, by whole columns.
+
+Each `machine.issue` is one template record; the loops around it become index columns. Offsets are
+then template + coefficients x indices for all records at once, so half a million instructions
+cost array arithmetic and not Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, StringAttr
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+from neuronc.artifact.model import LibraryCall, LibraryOperand
+from neuronc.dialects.access import Access, AccessAttr, Affine
+from neuronc.dialects.machine import IssueOp
+from neuronc.dialects.tile import AllocOp, ForOp, KernelOp, block_type, int_of, str_of
+from neuronc.dialects.types import element_type, shape_of
+from neuronc.dtypes import BY_NAME
+from neuronc.isa.operands import OPERAND, Memory
+from neuronc.isa.table import HEADER, OPERANDS_OFFSET, WORDS_OFFSET, Engine, Instruction, by_name
+
+SLOTS_MAX = 4
+WIDE = np.dtype(
+    {
+        "names": [*(HEADER.names or ()), "words", "operands"],
+        "formats": [
+            *(HEADER[n] for n in HEADER.names or ()),
+            ("u1", OPERANDS_OFFSET - WORDS_OFFSET),
+            (OPERAND, SLOTS_MAX),
+        ],
+        "offsets": [0, 1, 4, 8, WORDS_OFFSET, OPERANDS_OFFSET],
+        "itemsize": OPERANDS_OFFSET + SLOTS_MAX * OPERAND.itemsize,
+    }
+)
+"""A record with room for every instruction: what emission works on."""
+
+
+@dataclass
+class Emitted:
+    """A kernel's records in program order, before they part into streams."""
+
+    records: np.ndarray
+    engines: np.ndarray
+    """Engine of each record."""
+    written: np.ndarray
+    """[records, SLOTS_MAX]: which operands are written."""
+    library: tuple[LibraryCall, ...]
+
+
+@dataclass
+class _Template:
+    record: np.ndarray
+    engine: Engine
+    offsets: np.ndarray
+    """[SLOTS_MAX, depth]: bytes an operand moves per run of each loop."""
+    rotation: np.ndarray
+    """[SLOTS_MAX, 3]: loop depth, number of buffers, bytes from one to the next."""
+    written: list[bool]
+    base: np.ndarray
+    """[depth]: what an iota's base moves by."""
+    first: tuple[int, ...] | None
+
+
+@dataclass
+class Sources:
+    """The debug map being built: (source line, op) pairs, numbered."""
+
+    entries: dict[tuple[str, str], int] = field(default_factory=lambda: {("", ""): 0})
+
+    def number(self, op: Operation) -> int:
+        """The entry of the op's location."""
+        key = (str_of_attribute(op, "loc"), str_of_attribute(op, "source"))
+        return self.entries.setdefault(key, len(self.entries))
+
+
+def str_of_attribute(op: Operation, name: str) -> str:
+    """A string attribute, or ''."""
+    attribute = op.attributes.get(name)
+    return attribute.data if isinstance(attribute, StringAttr) else ""
+
+
+class _Emitter:
+    def __init__(self, kernel: KernelOp, sources: Sources) -> None:
+        self._arguments = {a: i for i, a in enumerate(kernel.body.block.args)}
+        self._sources = sources
+        self._depth = _depth(kernel.body.block)
+        self.templates: list[_Template] = []
+        self.library: list[LibraryCall] = []
+
+    def expand(self, block: Block, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        """Template numbers and loop indices of every record of the block, in order."""
+        numbers: list[np.ndarray] = [np.zeros(0, np.int64)]
+        indices: list[np.ndarray] = [np.zeros((0, self._depth), np.int64)]
+        for op in block.ops:
+            if isinstance(op, IssueOp):
+                self.templates.append(self._template(op, depth))
+                numbers.append(np.array([len(self.templates) - 1]))
+                indices.append(np.zeros((1, self._depth), np.int64))
+            elif isinstance(op, ForOp):
+                inner, at = self.expand(op.body.block, depth + 1)
+                runs = np.tile(at, (op.count, 1))
+                runs[:, depth] = np.repeat(np.arange(op.count), len(inner))
+                numbers.append(np.tile(inner, op.count))
+                indices.append(runs)
+        return np.concatenate(numbers), np.concatenate(indices)
+
+    def _template(self, op: IssueOp, depth: int) -> _Template:
+        cls = by_name(str_of(op, "instruction"))
+        template = _Template(
+            np.zeros((), WIDE),
+            Engine[str_of(op, "engine")],
+            np.zeros((SLOTS_MAX, self._depth), np.int64),
+            np.tile(np.array([0, 1, 0]), (SLOTS_MAX, 1)),
+            [False] * SLOTS_MAX,
+            np.zeros(self._depth, np.int64),
+            _first(op),
+        )
+        record = template.record
+        record["opcode"], record["source"] = cls.opcode, self._sources.number(op)
+        record["operands"]["counts"] = 1
+        if cls.__name__ == "Library":
+            self._call(op, record)
+            return template
+        self._words(op, cls, template)
+        names = list(cls.slots)
+        for slot, value, access in zip(op.slots, op.operands, op.accesses, strict=True):
+            at = names.index(slot)
+            template.written[at] = cls.slots[slot].written
+            self._operand(template, at, value, access.data, depth)
+        return template
+
+    def _words(self, op: IssueOp, cls: type[Instruction], template: _Template) -> None:
+        row = np.zeros((), cls.layout)
+        for name in cls.words:
+            attribute = op.attributes.get(f"word_{name}")
+            if isinstance(attribute, AccessAttr):
+                base = attribute.data.offset
+                row[name] = base.constant
+                template.base = _coefficients(base, self._depth)
+            elif attribute is not None:
+                row[name] = _plain(attribute)
+        raw = np.frombuffer(row.tobytes(), np.uint8)
+        template.record["words"] = raw[WORDS_OFFSET:OPERANDS_OFFSET]
+
+    def _operand(
+        self, template: _Template, at: int, value: SSAValue, access: Access, depth: int
+    ) -> None:
+        word = template.record["operands"][at]
+        kind = block_type(value)
+        element = BY_NAME[kind.element.data] if kind else element_type(value.type)
+        word["dtype"], word["rank"] = element.code, len(access.pairs)
+        for i, (step, count) in enumerate(access.pairs):
+            word["steps"][i], word["counts"][i] = step, count
+        word["offset"] = access.offset.constant * element.bytes
+        template.offsets[at] = _coefficients(access.offset, self._depth) * element.bytes
+        if kind is None:
+            word["memory"], word["buffer"] = Memory.HBM, self._arguments[value]
+            return
+        word["memory"] = Memory.SBUF if kind.memory.data == "sbuf" else Memory.PSUM
+        word["partition_start"], word["partitions"] = access.partition_start, access.partitions
+        alloc = value.owner
+        assert isinstance(alloc, AllocOp)
+        word["tile_start"], word["tile_bytes"] = int_of(alloc, "start"), int_of(alloc, "bytes")
+        buffers = int_of(alloc, "buffers")
+        if buffers > 1:
+            template.rotation[at] = (_loop_depth(alloc), buffers, int_of(alloc, "bytes"))
+
+    def _call(self, op: IssueOp, record: np.ndarray) -> None:
+        operands = [
+            LibraryOperand(self._arguments[v], shape_of(v), element_type(v).name)
+            for v in op.operands
+        ]
+        outputs = op.attributes["word_outputs"]
+        assert isinstance(outputs, IntAttr)
+        call = LibraryCall(
+            str_of(op, "word_function"),
+            str_of(op, "word_params"),
+            tuple(operands[: outputs.data]),
+            tuple(operands[outputs.data :]),
+        )
+        row = np.zeros((), by_name("Library").layout)
+        row["call"] = len(self.library)
+        row["elements"] = sum(int(np.prod(o.shape)) for o in operands)
+        row["work"] = int_of(op, "word_work")
+        record["words"] = np.frombuffer(row.tobytes(), np.uint8)[WORDS_OFFSET:OPERANDS_OFFSET]
+        self.library.append(call)
+
+
+def emit(kernel: KernelOp, sources: Sources) -> Emitted:
+    """All records of one kernel, in program order."""
+    emitter = _Emitter(kernel, sources)
+    numbers, indices = emitter.expand(kernel.body.block, 0)
+    templates = emitter.templates
+    records = np.array([t.record for t in templates], WIDE)[numbers]
+    offsets = np.array([t.offsets for t in templates])
+    rotation = np.array([t.rotation for t in templates])
+    records["operands"]["offset"] += (offsets[numbers] * indices[:, None, :]).sum(-1)
+    turn = rotation[numbers]
+    which = np.take_along_axis(indices, turn[:, :, 0], axis=1) % turn[:, :, 1]
+    records["operands"]["tile_start"] += (which * turn[:, :, 2]).astype(np.uint32)
+    _set_words(records, templates, numbers, indices)
+    engines = np.array([t.engine for t in templates], np.int64)[numbers]
+    written = np.array([t.written for t in templates])[numbers]
+    return Emitted(records, engines, written, tuple(emitter.library))
+
+
+def _set_words(
+    records: np.ndarray, templates: list[_Template], numbers: np.ndarray, indices: np.ndarray
+) -> None:
+    """The words that depend on loops: an iota's base, and whether a matmul accumulates."""
+    for number, template in enumerate(templates):
+        name = {0x41: "Iota", 0x10: "MatMul"}.get(int(template.record["opcode"]))
+        if name is None:
+            continue
+        rows = np.flatnonzero(numbers == number)
+        layout = by_name(name).layout
+        field_name = "base" if name == "Iota" else "accumulate"
+        kind, at = layout.fields[field_name][:2]  # pyright: ignore
+        raw = records["words"][rows]
+        values = raw[:, at - WORDS_OFFSET : at - WORDS_OFFSET + kind.itemsize].copy().view(kind)
+        if name == "Iota":
+            values[:, 0] += (indices[rows] * template.base).sum(-1).astype(kind)
+        else:
+            values[:, 0] = _accumulates(template.first, indices[rows])
+        raw[:, at - WORDS_OFFSET : at - WORDS_OFFSET + kind.itemsize] = values.view(np.uint8)
+        records["words"][rows] = raw
+
+
+def _accumulates(first: tuple[int, ...] | None, indices: np.ndarray) -> np.ndarray | bool:
+    return True if first is None else (indices[:, list(first)] > 0).any(-1)
+
+
+def _first(op: IssueOp) -> tuple[int, ...] | None:
+    attribute = op.attributes.get("first")
+    if not isinstance(attribute, ArrayAttr):
+        return None
+    return tuple(a.data for a in attribute if isinstance(a, IntAttr))
+
+
+def _plain(attribute: Attribute) -> int | float:
+    if isinstance(attribute, IntAttr):
+        return attribute.data
+    assert isinstance(attribute, FloatAttr)
+    return attribute.value.data
+
+
+def _coefficients(value: Affine, depth: int) -> np.ndarray:
+    out = np.zeros(depth, np.int64)
+    out[: len(value.coefficients)] = value.coefficients
+    return out
+
+
+def _depth(block: Block) -> int:
+    return max((1 + _depth(op.body.block) for op in block.ops if isinstance(op, ForOp)), default=0)
+
+
+def _loop_depth(op: Operation) -> int:
+    """Number of loops outside the one right around `op`."""
+    depth, parent = -1, op.parent_op()
+    while isinstance(parent, ForOp):
+        depth, parent = depth + 1, parent.parent_op()
+    return depth

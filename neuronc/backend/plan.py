@@ -1,0 +1,437 @@
+"""Plan the program: which HBM bytes hold each value, and the steps that compute them.
+
+    %b = program.call @map_0(%a);  return %b
+  becomes
+    Call(map_0, (input 0, output 0))
+
+A value is computed straight into the output, loop variable or branch result that it becomes,
+where nothing still reads what is there; kernels that update in place get their operand's buffer
+where it is dead, and a copy of it where it is not. Temporaries share one arena by live range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+from neuronc.artifact.model import Buffer, BufferKind, Call, Case, Step, While
+from neuronc.dialects.program import CallOp, KernelOp, MaterializeOp, YieldOp
+from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
+from neuronc.dialects.stablehlo.movement import ReshapeOp
+from neuronc.dialects.stablehlo.weight import Handle
+from neuronc.dialects.types import element_type, shape_of, tensor
+from neuronc.dtypes import ElementType
+from neuronc.passes.tile_index import ties_of
+
+ALIGN_BYTES = 64
+
+
+@dataclass(eq=False)
+class Storage:
+    """Bytes that hold one value after another."""
+
+    kind: BufferKind
+    index: int
+    shape: tuple[int, ...]
+    element: ElementType
+    block: Block | None = None
+    """Where a temporary was made; only there may it be overwritten."""
+    first: int = 0
+    last: int = 0
+    offset: int = 0
+    number: int = -1
+
+    @property
+    def bytes(self) -> int:
+        """Size of the value."""
+        return prod(self.shape) * self.element.bytes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The program over numbered kernels and buffers."""
+
+    steps: tuple[Step, ...]
+    buffers: tuple[Buffer, ...]
+    temporary_bytes: int
+    kernels: tuple[str, ...]
+    """Symbols, in the order that calls number them."""
+    constants: tuple[NDArray[np.generic], ...]
+
+
+def plan(module: ModuleOp) -> Plan:
+    """Plan `@main`, adding the copy kernels it needs to the module."""
+    main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
+    return _Planner(module, main).run()
+
+
+@dataclass
+class _Planner:
+    module: ModuleOp
+    main: FuncOp
+    storage: dict[SSAValue, Storage] = field(default_factory=dict[SSAValue, Storage])
+    wanted: dict[SSAValue, Storage] = field(default_factory=dict[SSAValue, Storage])
+    storages: list[Storage] = field(default_factory=list[Storage])
+    kernels: dict[str, int] = field(default_factory=dict[str, int])
+    constants: dict[Handle, Storage] = field(default_factory=dict[Handle, Storage])
+
+    def run(self) -> Plan:
+        """Walk the program once; then give temporaries their offsets."""
+        self._span = _spans(self.main.body.block)
+        self._tied = {
+            _symbol(k): any(ties_of(op) for op in k.body.block.ops)
+            for k in self.module.body.block.ops
+            if isinstance(k, KernelOp)
+        }
+        block = self.main.body.block
+        for i, argument in enumerate(block.args):
+            self.storage[argument] = self._make(BufferKind.INPUT, i, argument)
+        last = block.last_op
+        assert last is not None
+        outputs = [self._make(BufferKind.OUTPUT, i, v) for i, v in enumerate(last.operands)]
+        for value, output in zip(last.operands, outputs, strict=True):
+            self._want(value, output, block)
+        steps = self._block(block)
+        steps += self._copies(list(last.operands), outputs, last)
+        size = _arrange([s for s in self.storages if s.kind is BufferKind.TEMPORARY])
+        for number, s in enumerate(self.storages):
+            s.number = number
+        buffers = tuple(
+            Buffer(s.kind, s.index, s.offset, s.bytes, s.element.name, s.shape)
+            for s in self.storages
+        )
+        return Plan(
+            tuple(_numbered(step) for step in steps),
+            buffers,
+            size,
+            tuple(self.kernels),
+            tuple(handle.array for handle in self.constants),
+        )
+
+    def _make(
+        self, kind: BufferKind, index: int, value: SSAValue, op: Operation | None = None
+    ) -> Storage:
+        block = op.parent if op is not None else None
+        made = Storage(kind, index, shape_of(value), element_type(value), block)
+        if op is not None:
+            made.first, made.last = self._span[op]
+        self.storages.append(made)
+        return made
+
+    def _temporary(self, value: SSAValue, op: Operation) -> Storage:
+        return self._make(BufferKind.TEMPORARY, 0, value, op)
+
+    def _want(self, value: SSAValue, target: Storage, block: Block) -> None:
+        """Ask for `value` to be computed into `target`, back through updates in place."""
+        root = _root(value)
+        op = root.owner
+        if not isinstance(op, Operation) or op.parent is not block or root in self.wanted:
+            return
+        self.wanted[root] = target
+        if isinstance(op, CallOp) and self._is_tied(op) and self._dies_at(op.operands[0], op):
+            self._want(op.operands[0], target, block)
+
+    def _block(self, block: Block) -> list[_Step]:
+        steps: list[_Step] = []
+        for op in block.ops:
+            match op:
+                case ReshapeOp():
+                    self.storage[op.results[0]] = self._read(op.operands[0], op)
+                case ConstantOp():
+                    self.storage[op.results[0]] = self._constant(op)
+                case CallOp():
+                    steps += self._call(op)
+                case WhileOp():
+                    steps += self._while(op)
+                case IfOp() | CaseOp():
+                    steps += self._case(op)
+                case _:
+                    pass
+        return steps
+
+    def _constant(self, op: ConstantOp) -> Storage:
+        handle = op.value.data
+        if handle not in self.constants:
+            made = self._make(BufferKind.CONSTANT, len(self.constants), op.results[0])
+            self.constants[handle] = made
+        return self.constants[handle]
+
+    def _read(self, value: SSAValue, op: Operation) -> Storage:
+        """The storage of an operand, kept alive until `op`."""
+        found = self.storage[value]
+        self._touch(found, op)
+        return found
+
+    def _touch(self, storage: Storage, op: Operation) -> None:
+        start, stop = self._span[op]
+        while storage.block is not None and op.parent is not storage.block:
+            parent = op.parent_op()
+            assert parent is not None
+            op = parent
+            start, stop = self._span[op]
+        storage.first, storage.last = min(storage.first, start), max(storage.last, stop)
+
+    def _target(self, value: SSAValue, op: Operation) -> Storage:
+        """Where a result goes: what was asked for it, or a new temporary."""
+        target = self.wanted.get(value) or self._temporary(value, op)
+        self._touch(target, op)
+        return target
+
+    def _is_tied(self, op: CallOp) -> bool:
+        return self._tied[_callee(op)]
+
+    def _call(self, op: CallOp) -> list[_Step]:
+        steps: list[_Step] = []
+        inputs = [self._read(v, op) for v in op.operands]
+        outputs: list[Storage] = []
+        for i, result in enumerate(op.results):
+            if i == 0 and self._is_tied(op):
+                target, copied = self._in_place(op, inputs[0])
+                inputs[0] = target
+                steps += copied
+            else:
+                target = self._target(result, op)
+            self.storage[result] = target
+            outputs.append(target)
+        steps.append(_Run(self._kernel(_callee(op)), (*inputs, *outputs)))
+        return steps
+
+    def _in_place(self, op: CallOp, source: Storage) -> tuple[Storage, list[_Step]]:
+        """The buffer that a tied kernel updates: its operand's, or a copy of it."""
+        wanted = self.wanted.get(op.results[0])
+        mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
+        dead = self._dies_at(op.operands[0], op)
+        if wanted is source or (wanted is None and mine and dead):
+            return source, []
+        target = self._target(op.results[0], op)
+        return target, [self._copy(source, target)]
+
+    def _dies_at(self, value: SSAValue, op: Operation) -> bool:
+        """Whether nothing in the block reads the value's buffer after `op`."""
+        root = _root(value)
+        block = op.parent
+        assert block is not None
+        if root.owner is not block and not (
+            isinstance(root.owner, Operation) and root.owner.parent is block
+        ):
+            return False
+        return all(self._span[_ancestor(u, block)][1] <= self._span[op][1] for u in _readers(root))
+
+    def _copy(self, source: Storage, target: Storage) -> _Step:
+        name = f"copy_{source.element.name}_{prod(source.shape)}"
+        if name not in self._tied:
+            self._tied[name] = False
+            self.module.body.block.add_op(_copy_kernel(name, source))
+        return _Run(self._kernel(name), (source, target))
+
+    def _copies(self, values: list[SSAValue], targets: list[Storage], op: Operation) -> list[_Step]:
+        """Move values into place at the end of a block; swaps go through temporaries."""
+        moves = [(self._read(v, op), t) for v, t in zip(values, targets, strict=True)]
+        moves = [(s, t) for s, t in moves if s is not t]
+        overwritten = {t for _, t in moves}
+        steps: list[_Step] = []
+        staged: list[tuple[Storage, Storage]] = []
+        for source, target in moves:
+            self._touch(target, op)
+            if source in overwritten:
+                spare = self._spare(source, op)
+                steps.append(self._copy(source, spare))
+                source = spare
+            staged.append((source, target))
+        return steps + [self._copy(s, t) for s, t in staged]
+
+    def _spare(self, like: Storage, op: Operation) -> Storage:
+        made = Storage(BufferKind.TEMPORARY, 0, like.shape, like.element, op.parent)
+        made.first, made.last = self._span[op]
+        self.storages.append(made)
+        return made
+
+    def _kernel(self, name: str) -> int:
+        return self.kernels.setdefault(name, len(self.kernels))
+
+    def _while(self, op: WhileOp) -> list[_Step]:
+        condition, body = (region.block for region in op.regions)
+        carries: list[Storage] = []
+        starts: list[Storage] = []
+        for value, result in zip(op.operands, op.results, strict=True):
+            source = self._read(value, op)
+            mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
+            reuse = mine and self._dies_at(value, op) and source not in carries
+            carry = self.wanted.get(result) or (source if reuse else self._temporary(result, op))
+            self._touch(carry, op)
+            carries.append(carry)
+            starts.append(source)
+            self.storage[result] = carry
+        steps = [self._copy(s, c) for s, c in zip(starts, carries, strict=True) if s is not c]
+        for block in (condition, body):
+            for argument, carry in zip(block.args, carries, strict=True):
+                self.storage[argument] = carry
+        tests = self._block(condition)
+        end = condition.last_op
+        assert end is not None
+        predicate = self._read(end.operands[0], end)
+        return [*steps, _Loop(tests, predicate, self._loop_body(body, carries))]
+
+    def _loop_body(self, body: Block, carries: list[Storage]) -> list[_Step]:
+        end = body.last_op
+        assert end is not None
+        for argument, value, carry in zip(body.args, end.operands, carries, strict=True):
+            if self._may_overwrite(argument, value, body):
+                self._want(value, carry, body)
+        steps = self._block(body)
+        return steps + self._copies(list(end.operands), carries, end)
+
+    def _may_overwrite(self, argument: SSAValue, value: SSAValue, body: Block) -> bool:
+        """Whether the first op that computes `value` in place is the last to read `argument`."""
+        op = _root(value).owner
+        while isinstance(op, CallOp) and op.parent is body and self._is_tied(op):
+            before = _root(op.operands[0])
+            if before is argument:
+                return self._dies_at(argument, op)
+            if not self._dies_at(before, op):
+                break
+            op = before.owner
+        if not isinstance(op, Operation) or op.parent is not body:
+            return False
+        start = self._span[op][0]
+        return all(self._span[_ancestor(u, body)][1] < start for u in _readers(argument))
+
+    def _case(self, op: Operation) -> list[_Step]:
+        index = self._read(op.operands[0], op)
+        targets = [self._target(r, op) for r in op.results]
+        for result, target in zip(op.results, targets, strict=True):
+            self.storage[result] = target
+        branches: list[list[_Step]] = []
+        for region in op.regions:
+            block = region.block
+            end = block.last_op
+            assert end is not None
+            for value, target in zip(end.operands, targets, strict=True):
+                self._want(value, target, block)
+            steps = self._block(block)
+            branches.append(steps + self._copies(list(end.operands), targets, end))
+        # An if's first region is for true; as a number, true is 1.
+        return [_Branch(index, branches[::-1] if isinstance(op, IfOp) else branches)]
+
+
+@dataclass(frozen=True)
+class _Run:
+    kernel: int
+    storages: tuple[Storage, ...]
+
+
+@dataclass(frozen=True)
+class _Loop:
+    condition: list[_Step]
+    predicate: Storage
+    body: list[_Step]
+
+
+@dataclass(frozen=True)
+class _Branch:
+    index: Storage
+    branches: list[list[_Step]]
+
+
+_Step = _Run | _Loop | _Branch
+
+
+def _numbered(step: _Step) -> Step:
+    """Replace storages by buffer numbers, once all are known."""
+    match step:
+        case _Run():
+            return Call(step.kernel, tuple(s.number for s in step.storages))
+        case _Loop():
+            condition = tuple(_numbered(s) for s in step.condition)
+            return While(condition, step.predicate.number, tuple(_numbered(s) for s in step.body))
+        case _Branch():
+            branches = tuple(tuple(_numbered(s) for s in b) for b in step.branches)
+            return Case(step.index.number, branches)
+
+
+def _arrange(temporaries: list[Storage]) -> int:
+    """First fit by live range, largest first; returns the size of the arena."""
+    placed: list[Storage] = []
+    top = 0
+    for storage in sorted(temporaries, key=lambda s: -s.bytes):
+        clashes = [p for p in placed if p.first <= storage.last and storage.first <= p.last]
+        start = 0
+        for other in sorted(clashes, key=lambda p: p.offset):
+            if other.offset - start >= storage.bytes:
+                break
+            start = max(start, -(-(other.offset + other.bytes) // ALIGN_BYTES) * ALIGN_BYTES)
+        storage.offset = start
+        placed.append(storage)
+        top = max(top, start + storage.bytes)
+    return top
+
+
+def _spans(block: Block) -> dict[Operation, tuple[int, int]]:
+    """(first, last) position of every op and all inside it, in program order."""
+    spans: dict[Operation, tuple[int, int]] = {}
+    count = 0
+
+    def visit(op: Operation) -> None:
+        nonlocal count
+        start, count = count, count + 1
+        for region in op.regions:
+            for inner in region.block.ops:
+                visit(inner)
+        spans[op] = (start, count)
+
+    for op in block.ops:
+        visit(op)
+    return spans
+
+
+def _root(value: SSAValue) -> SSAValue:
+    """The value whose buffer this is, through reshapes."""
+    while isinstance(value.owner, ReshapeOp):
+        value = value.owner.operands[0]
+    return value
+
+
+def _readers(value: SSAValue) -> list[Operation]:
+    """The ops that read the value's buffer, also through reshapes."""
+    out: list[Operation] = []
+    for use in value.uses:
+        if isinstance(use.operation, ReshapeOp):
+            out += _readers(use.operation.results[0])
+        out.append(use.operation)
+    return out
+
+
+def _ancestor(op: Operation, block: Block) -> Operation:
+    while op.parent is not block:
+        parent = op.parent_op()
+        assert parent is not None
+        op = parent
+    return op
+
+
+def _callee(op: CallOp) -> str:
+    callee = op.attributes["callee"]
+    assert isinstance(callee, SymbolRefAttr)
+    return callee.root_reference.data
+
+
+def _symbol(op: KernelOp) -> str:
+    name = op.attributes["sym_name"]
+    assert isinstance(name, StringAttr)
+    return name.data
+
+
+def _copy_kernel(name: str, like: Storage) -> KernelOp:
+    kind = tensor((prod(like.shape),), like.element)
+    block = Block(arg_types=[kind])
+    copy = MaterializeOp.create(operands=block.args, result_types=[kind])
+    block.add_ops([copy, YieldOp.create(operands=copy.results)])
+    attributes = {"sym_name": StringAttr(name), "kind": StringAttr("move")}
+    return KernelOp.create(attributes=attributes, regions=[Region(block)])

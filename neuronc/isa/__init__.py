@@ -1,0 +1,1 @@
+"""The instruction set: operands, instructions and their records. One table, everything derived."""

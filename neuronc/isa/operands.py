@@ -1,0 +1,114 @@
+"""Operands of an instruction: where an access starts and the (step, count) pairs it walks.
+
+Every operand is one 64-byte word. On chip it names the *tile* it lives in (first byte and bytes in
+each partition), so bounds are checked per tile, then an offset and up to four free dimensions; the
+partition dimension comes first and always steps by one. In HBM it names a buffer of the kernel and
+up to five dimensions. Steps and counts are in elements, offsets in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from math import prod
+
+import numpy as np
+
+FREE_DIMENSIONS_MAX = 4
+HBM_DIMENSIONS_MAX = 5
+
+
+class Memory(IntEnum):
+    """Where an operand lives; NONE marks an operand that is not there."""
+
+    NONE = 0
+    SBUF = 1
+    PSUM = 2
+    HBM = 3
+
+
+OPERAND = np.dtype(
+    [
+        ("memory", "u1"),
+        ("dtype", "u1"),
+        ("buffer", "<u2"),
+        ("partition_start", "u1"),
+        ("partitions", "u1"),
+        ("rank", "u1"),
+        ("reserved", "u1"),
+        ("tile_start", "<u4"),
+        ("tile_bytes", "<u4"),
+        ("offset", "<i8"),
+        ("steps", "<i4", HBM_DIMENSIONS_MAX),
+        ("counts", "<u4", HBM_DIMENSIONS_MAX),
+    ]
+)
+"""The word of one operand; `counts` beyond `rank` are 1 so that products need no mask."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One access, decoded: what the disassembler prints and the executor binds."""
+
+    memory: Memory
+    dtype: int
+    offset: int
+    steps: tuple[int, ...]
+    counts: tuple[int, ...]
+    buffer: int = 0
+    partition_start: int = 0
+    partitions: int = 1
+    tile_start: int = 0
+    tile_bytes: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Partitions first on chip; the counts alone in HBM."""
+        return self.counts if self.memory is Memory.HBM else (self.partitions, *self.counts)
+
+
+def decode_operand(word: np.void) -> Operand | None:
+    """Decode one OPERAND word; None where no operand is given."""
+    memory = Memory(int(word["memory"]))
+    if memory is Memory.NONE:
+        return None
+    rank = int(word["rank"])
+    return Operand(
+        memory=memory,
+        dtype=int(word["dtype"]),
+        offset=int(word["offset"]),
+        steps=tuple(word["steps"][:rank].tolist()),
+        counts=tuple(word["counts"][:rank].tolist()),
+        buffer=int(word["buffer"]),
+        partition_start=int(word["partition_start"]),
+        partitions=int(word["partitions"]),
+        tile_start=int(word["tile_start"]),
+        tile_bytes=int(word["tile_bytes"]),
+    )
+
+
+def encode_operand(operand: Operand | None) -> np.ndarray:
+    """Encode as a 0-d OPERAND array; None gives the word of an absent operand."""
+    word = np.zeros((), OPERAND)
+    word["counts"] = 1
+    if operand is None:
+        return word
+    rank = len(operand.counts)
+    for name in ("memory", "dtype", "buffer", "partition_start", "partitions"):
+        word[name] = getattr(operand, name)
+    word["rank"] = rank
+    word["tile_start"], word["tile_bytes"] = operand.tile_start, operand.tile_bytes
+    word["offset"] = operand.offset
+    word["steps"][:rank] = operand.steps
+    word["counts"][:rank] = operand.counts
+    return word
+
+
+def columns(words: np.ndarray) -> np.ndarray:
+    """Elements per partition of each on-chip operand: the N of the cost formulas."""
+    return words["counts"].astype(np.int64).prod(axis=-1)
+
+
+def elements(operand: Operand) -> int:
+    """How many elements the access touches."""
+    return prod(operand.shape)

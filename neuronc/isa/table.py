@@ -1,0 +1,159 @@
+"""How an instruction is described: one class with annotated words; everything else derives from it.
+
+A record is 64 bytes of header and words, then one 64-byte word per operand. The header holds the
+opcode, the index into the debug map, and for every engine the progress count to wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Annotated, ClassVar, dataclass_transform, get_args, get_type_hints
+
+import numpy as np
+
+from neuronc.hardware import Generation
+from neuronc.isa.operands import OPERAND, Memory, Operand
+
+
+class Engine(IntEnum):
+    """The in-order instruction streams of one core."""
+
+    TENSOR = 0
+    VECTOR = 1
+    SCALAR = 2
+    GPSIMD = 3
+    DMA_IN = 4
+    """The queue that mostly brings operands from HBM."""
+    DMA_OUT = 5
+    """The queue that mostly writes results to HBM."""
+
+
+ENGINES = tuple(Engine)
+DMA_QUEUES = (Engine.DMA_IN, Engine.DMA_OUT)
+WORDS_OFFSET = 32
+OPERANDS_OFFSET = 64
+
+HEADER = np.dtype(
+    [("opcode", "u1"), ("reserved", "u1", 3), ("source", "<u4"), ("waits", "<u4", len(ENGINES))]
+)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A plain field of an instruction: its NumPy type, and the table its codes come from."""
+
+    format: str
+    codes: str = ""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An operand field: where the operand may live, and whether it is read or written."""
+
+    memories: tuple[Memory, ...]
+    written: bool = False
+    optional: bool = False
+
+
+U8 = Annotated[int, Word("u1")]
+U32 = Annotated[int, Word("<u4")]
+I32 = Annotated[int, Word("<i4")]
+I64 = Annotated[int, Word("<i8")]
+F32 = Annotated[float, Word("<f4")]
+F64 = Annotated[float, Word("<f8")]
+Function = Annotated[int, Word("u1", codes="function")]
+"""The code of a row of `numerics`; 0 is none."""
+
+_CHIP = (Memory.SBUF, Memory.PSUM)
+_ANY = (Memory.SBUF, Memory.PSUM, Memory.HBM)
+Sbuf = Annotated[Operand, Slot((Memory.SBUF,))]
+Chip = Annotated[Operand, Slot(_CHIP)]
+OptionalChip = Annotated[Operand | None, Slot(_CHIP, optional=True)]
+Address = Annotated[Operand, Slot(_ANY)]
+PsumOut = Annotated[Operand, Slot((Memory.PSUM,), written=True)]
+ChipOut = Annotated[Operand, Slot(_CHIP, written=True)]
+OptionalChipOut = Annotated[Operand | None, Slot(_CHIP, written=True, optional=True)]
+AddressOut = Annotated[Operand, Slot(_ANY, written=True)]
+
+
+class Instruction:
+    """Base of all instructions; subclasses are frozen dataclasses made by `instruction`."""
+
+    opcode: ClassVar[int]
+    engines: ClassVar[tuple[Engine, ...]]
+    slots: ClassVar[dict[str, Slot]]
+    words: ClassVar[dict[str, Word]]
+    layout: ClassVar[np.dtype]
+
+    @classmethod
+    def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
+        """Time each record of `rows` (dtype `layout`) occupies its engine, in seconds."""
+        raise NotImplementedError
+
+
+INSTRUCTIONS: dict[int, type[Instruction]] = {}
+
+
+@dataclass_transform(frozen_default=True)
+def instruction(
+    opcode: int, engines: tuple[Engine, ...]
+) -> Callable[[type[Instruction]], type[Instruction]]:
+    """Enter a class into the table and derive the layout of its record."""
+
+    def enter(cls: type[Instruction]) -> type[Instruction]:
+        cls = dataclass(frozen=True)(cls)
+        cls.opcode, cls.engines = opcode, engines
+        cls.words, cls.slots = _split(cls)
+        cls.layout = _layout(cls)
+        assert opcode not in INSTRUCTIONS, f"opcode {opcode:#x} is taken"
+        INSTRUCTIONS[opcode] = cls
+        return cls
+
+    return enter
+
+
+def by_name(name: str) -> type[Instruction]:
+    """Return the instruction class called `name`."""
+    return _NAMES[name] if name in _NAMES else _names()[name]
+
+
+def record_bytes(engine: Engine) -> int:
+    """Size of a record in the stream of `engine`: room for its widest instruction."""
+    widest = max(len(c.slots) for c in INSTRUCTIONS.values() if engine in c.engines)
+    return OPERANDS_OFFSET + OPERAND.itemsize * widest
+
+
+_NAMES: dict[str, type[Instruction]] = {}
+
+
+def _names() -> dict[str, type[Instruction]]:
+    _NAMES.update({cls.__name__: cls for cls in INSTRUCTIONS.values()})
+    return _NAMES
+
+
+def _split(cls: type[Instruction]) -> tuple[dict[str, Word], dict[str, Slot]]:
+    hints = get_type_hints(cls, include_extras=True)
+    notes = {f.name: get_args(hints[f.name])[-1] for f in fields(cls)}  # pyright: ignore
+    words = {name: note for name, note in notes.items() if isinstance(note, Word)}
+    slots = {name: note for name, note in notes.items() if isinstance(note, Slot)}
+    return words, slots
+
+
+def _layout(cls: type[Instruction]) -> np.dtype:
+    names = [*HEADER.names, *cls.words, *cls.slots]  # pyright: ignore
+    formats: list[object] = [HEADER[n] for n in HEADER.names or ()]
+    offsets = [HEADER.fields[n][1] for n in HEADER.names or ()]  # pyright: ignore
+    at = WORDS_OFFSET
+    for word in cls.words.values():
+        size = np.dtype(word.format).itemsize
+        at = -(-at // size) * size
+        formats.append(word.format)
+        offsets.append(at)
+        at += size
+    assert at <= OPERANDS_OFFSET, f"{cls.__name__}: words do not fit"
+    formats += [OPERAND] * len(cls.slots)
+    offsets += [OPERANDS_OFFSET + OPERAND.itemsize * i for i in range(len(cls.slots))]
+    size = OPERANDS_OFFSET + OPERAND.itemsize * len(cls.slots)
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})

@@ -1,0 +1,285 @@
+"""Write a kernel in the tile dialect: open loops, allocate blocks, append ops.
+
+The builder keeps the loop depth, so that a loop's index is an `Affine` of that depth, and the
+source location that every op appended next is charged to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, StringAttr, f64
+from xdsl.ir import Attribute, Block, SSAValue
+
+from neuronc.dialects.access import Access, AccessAttr, Affine
+from neuronc.dialects.tile import (
+    AllocOp,
+    BlockType,
+    CastOp,
+    DmaOp,
+    FillOp,
+    ForOp,
+    GatherOp,
+    IotaOp,
+    MapOp,
+    MatMulOp,
+    ReduceOp,
+    ScatterOp,
+    TileOp,
+    TransposeOp,
+)
+from neuronc.dtypes import BY_NAME, ElementType
+from neuronc.isa.operands import FREE_DIMENSIONS_MAX
+
+Operand = tuple[SSAValue, Access]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A block on chip: [partitions, columns] of one element type."""
+
+    value: SSAValue
+    partitions: int
+    columns: int
+    element: ElementType
+
+    def __getitem__(self, pairs: Sequence[tuple[int, int]]) -> Operand:
+        """The access that walks these (step, count) pairs from the first column."""
+        return self.at(Affine(), tuple(pairs))
+
+    def all(self) -> Operand:
+        """The whole block."""
+        return self.at(Affine(), ((1, self.columns),))
+
+    def at(
+        self,
+        offset: Affine | int,
+        pairs: tuple[tuple[int, int], ...],
+        partition_start: int = 0,
+        partitions: int | None = None,
+    ) -> Operand:
+        """Columns `pairs` from `offset`, of some partitions."""
+        start = offset if isinstance(offset, Affine) else Affine(offset)
+        count = self.partitions - partition_start if partitions is None else partitions
+        return self.value, Access(start, pairs, partition_start, count)
+
+
+class Builder:
+    """Appends ops to a kernel's body, inside the loops that are open."""
+
+    def __init__(self, body: Block) -> None:
+        self._blocks = [body]
+        self._depth = 0
+        self.loc = ""
+        self.source = ""
+
+    @contextmanager
+    def loop(self, count: int) -> Iterator[Affine]:
+        """Open a loop; what is appended inside runs `count` times."""
+        block = Block()
+        self._blocks[-1].add_op(ForOp.make(count, block))
+        self._blocks.append(block)
+        self._depth += 1
+        yield Affine(0, (0,) * (self._depth - 1) + (1,))
+        self._depth -= 1
+        self._blocks.pop()
+
+    def tiles(self, extent: int, tile: int) -> Iterator[tuple[Affine, int]]:
+        """Cover `extent` by tiles: a rolled loop of whole ones, then the remainder."""
+        full, rest = divmod(extent, tile)
+        if full == 1:
+            yield Affine(), tile
+        elif full > 1:
+            with self.loop(full) as i:
+                yield i * tile, tile
+        if rest:
+            yield Affine(full * tile), rest
+
+    def nest(
+        self, sizes: Sequence[int], counts: Sequence[int]
+    ) -> Iterator[tuple[tuple[Affine, ...], tuple[int, ...]]]:
+        """`tiles` over several dimensions, outermost first."""
+        if not sizes:
+            yield (), ()
+            return
+        for start, count in self.tiles(sizes[0], counts[0]):
+            for starts, rest in self.nest(sizes[1:], counts[1:]):
+                yield (start, *starts), (count, *rest)
+
+    def alloc(
+        self, partitions: int, columns: int, element: ElementType, memory: str = "sbuf"
+    ) -> Ref:
+        """Reserve a block on chip."""
+        kind = BlockType(
+            StringAttr(memory), IntAttr(partitions), IntAttr(columns), StringAttr(element.name)
+        )
+        op = AllocOp.create(result_types=[kind])
+        self._blocks[-1].add_op(op)
+        return Ref(op.results[0], partitions, columns, element)
+
+    def append(self, cls: type[TileOp], operands: Sequence[Operand], **attributes: object) -> None:
+        """Append a tile op; plain Python attribute values are wrapped."""
+        wrapped = {name: _wrap(value) for name, value in attributes.items() if value is not None}
+        wrapped["access"] = ArrayAttr([AccessAttr(_normal(access)) for _, access in operands])
+        if self.loc:
+            wrapped["loc"] = StringAttr(self.loc)
+        if self.source:
+            wrapped["source"] = StringAttr(self.source)
+        op = cls.create(operands=[value for value, _ in operands], attributes=wrapped)
+        self._blocks[-1].add_op(op)
+
+    def dma(self, dst: Operand, src: Operand, accumulate: str | None = None) -> None:
+        """dst = src."""
+        self.append(DmaOp, (dst, src), accumulate=accumulate)
+
+    def transfer(
+        self,
+        ref: Ref,
+        column: Affine,
+        lanes: tuple[int, int],
+        window: tuple[SSAValue, Affine, int],
+        free: tuple[tuple[int, int], ...],
+        store: bool,
+    ) -> None:
+        """DMA between columns of a block and a window of a buffer.
+
+        `lanes` is (partition start, count), `window` the buffer, its first element and the step
+        between partitions, `free` the (step, count) pairs that run along the columns.
+        """
+        buffer, base, step = window
+        for shift, at, pairs in _at_most(free or ((1, 1),), FREE_DIMENSIONS_MAX):
+            outside = hbm(buffer, base + shift, ((step, lanes[1]), *pairs))
+            inside = ref.at(column + at, shape_pairs([n for _, n in pairs]), *lanes)
+            self.dma(*((outside, inside) if store else (inside, outside)))
+
+    def number(
+        self,
+        ref: Ref,
+        lanes: tuple[int, int],
+        base: Affine,
+        step: int,
+        free: tuple[tuple[int, int], ...],
+    ) -> None:
+        """Fill columns with base + partition * step + the free steps, in the block's type."""
+        integer = BY_NAME["i32"]
+        direct = ref.element is integer
+        numbers = ref if direct else self.alloc(ref.partitions, ref.columns, integer)
+        for shift, at, pairs in _at_most(free or ((1, 1),), FREE_DIMENSIONS_MAX):
+            dst = numbers.at(at, shape_pairs([n for _, n in pairs]), *lanes)
+            self.iota(dst, base + shift, step, [s for s, _ in pairs])
+        if not direct:
+            whole = ((1, ref.columns),)
+            self.cast(ref.at(0, whole, *lanes), numbers.at(0, whole, *lanes))
+
+    def gather(self, dst: Operand, src: Operand, index: Operand) -> None:
+        """dst[i] = src[index[i]]."""
+        self.append(GatherOp, (dst, src, index))
+
+    def scatter(
+        self, dst: Operand, src: Operand, index: Operand, accumulate: str | None = None
+    ) -> None:
+        """dst[index[i]] = src[i]."""
+        self.append(ScatterOp, (dst, src, index), accumulate=accumulate)
+
+    def matmul(
+        self, dst: Operand, stationary: Operand, moving: Operand, first: Sequence[int] | None
+    ) -> None:
+        """dst (+)= stationary.T @ moving; overwrites at the first run of the loops `first`."""
+        depths = None if first is None else tuple(first)
+        self.append(MatMulOp, (dst, stationary, moving), first=depths)
+
+    def transpose(self, dst: Operand, src: Operand) -> None:
+        """dst = src.T."""
+        self.append(TransposeOp, (dst, src))
+
+    def map(
+        self,
+        function: str,
+        dst: Operand,
+        *sources: Operand,
+        immediate: float | None = None,
+        immediate_at: int | None = None,
+    ) -> None:
+        """dst = function(sources...)."""
+        self.append(
+            MapOp,
+            (dst, *sources),
+            function=function,
+            immediate=immediate,
+            immediate_at=immediate_at,
+        )
+
+    def cast(self, dst: Operand, src: Operand) -> None:
+        """dst = src, converted."""
+        self.append(CastOp, (dst, src))
+
+    def reduce(self, function: str, dst: Operand, src: Operand, axes: int) -> None:
+        """dst = src reduced over its last `axes` dimensions."""
+        self.append(ReduceOp, (dst, src), function=function, axes=axes)
+
+    def fill(self, dst: Operand, value: float) -> None:
+        """dst = value."""
+        self.append(FillOp, (dst,), value=value)
+
+    def iota(self, dst: Operand, base: Affine, partition_step: int, steps: Sequence[int]) -> None:
+        """dst = base + p * partition_step + sum(i * steps)."""
+        self.append(
+            IotaOp,
+            (dst,),
+            base=AccessAttr(Access(base, ())),
+            partition_step=partition_step,
+            steps=tuple(steps),
+        )
+
+
+def hbm(value: SSAValue, offset: Affine | int, pairs: Sequence[tuple[int, int]]) -> Operand:
+    """An access to an HBM buffer."""
+    start = offset if isinstance(offset, Affine) else Affine(offset)
+    return value, Access(start, tuple(pairs))
+
+
+def shape_pairs(shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Dense row-major pairs of a shape."""
+    return tuple((prod(shape[d + 1 :]), size) for d, size in enumerate(shape))
+
+
+def _at_most(
+    pairs: tuple[tuple[int, int], ...], limit: int
+) -> list[tuple[int, int, tuple[tuple[int, int], ...]]]:
+    """Split an access with too many pairs: (HBM shift, block column, pairs) of each part."""
+    if len(pairs) <= limit:
+        return [(0, 0, pairs)]
+    (step, count), *inner = pairs
+    size = prod(n for _, n in inner)
+    return [
+        (i * step + shift, i * size + column, rest)
+        for i in range(count)
+        for shift, column, rest in _at_most(tuple(inner), limit)
+    ]
+
+
+def _normal(access: Access) -> Access:
+    """On-chip accesses keep their shape; nothing else to normalise but empty pairs."""
+    if access.partitions and not access.pairs:
+        return Access(access.offset, ((1, 1),), access.partition_start, access.partitions)
+    return access
+
+
+def _wrap(value: object) -> Attribute:
+    match value:
+        case Attribute():
+            return value
+        case bool() | int():
+            return IntAttr(int(value))
+        case float():
+            return FloatAttr(value, f64)
+        case str():
+            return StringAttr(value)
+        case tuple():
+            items: tuple[object, ...] = value
+            return ArrayAttr([_wrap(item) for item in items])
+        case _:
+            raise TypeError(f"no attribute for {value!r}")

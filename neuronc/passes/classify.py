@@ -1,0 +1,87 @@
+"""Which kind of kernel each op becomes: the one place that decides what runs where."""
+
+from __future__ import annotations
+
+from math import prod
+
+from xdsl.ir import BlockArgument, Operation, SSAValue
+
+from neuronc.dialects.program import MaterializeOp
+from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.contraction import DotGeneralOp
+from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
+from neuronc.dialects.stablehlo.movement import (
+    ConcatenateOp,
+    DynamicSliceOp,
+    DynamicUpdateSliceOp,
+    GatherOp,
+    IotaOp,
+    PadOp,
+)
+from neuronc.dialects.stablehlo.reduction import ScatterOp
+from neuronc.dialects.types import element_type, is_tensor, shape_of
+from neuronc.isa.operands import FREE_DIMENSIONS_MAX
+from neuronc.passes.functions import is_elementwise, is_reduction
+from neuronc.passes.tile_index import scatter_function, window_rank
+from neuronc.passes.views import is_view_op, splat_of
+
+CONTROL = (WhileOp, IfOp, CaseOp)
+MAP, CONTRACT, MOVE, INDEX, LIBRARY = "map", "contract", "move", "index", "library"
+
+
+def kind_of(op: Operation) -> str | None:
+    """The kind of kernel that computes `op`; None for views, constants, control and the end."""
+    if is_view_op(op) or isinstance(op, (ConstantOp, IotaOp, *CONTROL)) or not op.results:
+        return None
+    if not all(is_tensor(v) for v in (*op.operands, *op.results)):
+        return LIBRARY
+    if isinstance(op, MaterializeOp | ConcatenateOp | PadOp):
+        return MOVE if _is_dense(op) else LIBRARY
+    if not _is_dense(op):
+        return LIBRARY
+    if is_elementwise(op) or is_reduction(op):
+        return MAP
+    if isinstance(op, DotGeneralOp) and _contracts(op):
+        return CONTRACT
+    return INDEX if _is_indexed(op) else LIBRARY
+
+
+def is_source(value: SSAValue) -> bool:
+    """Whether a view may start at `value`: something with a buffer of its own."""
+    if isinstance(value, BlockArgument):
+        return True
+    op = value.owner
+    assert isinstance(op, Operation)
+    if isinstance(op, ConstantOp):
+        return splat_of(value) is None
+    return not (is_view_op(op) or isinstance(op, IotaOp))
+
+
+def _is_dense(op: Operation) -> bool:
+    """Whether every operand and result has elements at all."""
+    return all(prod(shape_of(v)) for v in (*op.operands, *op.results))
+
+
+def _contracts(op: Operation) -> bool:
+    """The tensor engine multiplies pairs of one real float type (hardware.md 2.2)."""
+    kinds = [element_type(v) for v in op.operands]
+    real = all(k.is_float and k.engine for k in (*kinds, element_type(op.results[0])))
+    return real and kinds[0] is kinds[1]
+
+
+def _is_indexed(op: Operation) -> bool:
+    if isinstance(op, DynamicSliceOp):
+        return _are_narrow(op.operands[1:])
+    if isinstance(op, DynamicUpdateSliceOp):
+        return _are_narrow(op.operands[2:])
+    if isinstance(op, GatherOp):
+        return _are_narrow(op.operands[1:]) and window_rank(op) <= FREE_DIMENSIONS_MAX
+    if isinstance(op, ScatterOp):
+        simple = scatter_function(op) is not None and len(op.results) == 1
+        return simple and _are_narrow(op.operands[1:2]) and window_rank(op) <= FREE_DIMENSIONS_MAX
+    return False
+
+
+def _are_narrow(indices: tuple[SSAValue, ...] | list[SSAValue]) -> bool:
+    """Offsets are computed in exact 32-bit integers."""
+    return all(element_type(v).engine and element_type(v).name != "ui32" for v in indices)

@@ -1,0 +1,414 @@
+"""Group StableHLO ops into kernels.
+
+    %d = dot_general;  %s = add %d, broadcast(%b);  %t = tanh %s;  %m = reduce max %t
+  becomes
+    program.fusion {kind = "contract"} { dot_general, add, tanh }
+    program.fusion {kind = "map"} { reduce max }
+
+An elementwise op joins the kernel of a producer when both walk the same space and no path through
+another kernel leads back; a reduction joins when the kernel reduces the same axes or none yet.
+Views, iotas and splats are copied into each kernel that reads them. Everything else is a kernel of
+its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from neuronc.dialects.program import FusionOp, YieldOp
+from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.movement import IotaOp
+from neuronc.dialects.stablehlo.reduction import ReduceOp
+from neuronc.dialects.types import shape_of
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
+from neuronc.passes.attributes import ints
+from neuronc.passes.budget import columns_max
+from neuronc.passes.classify import CONTRACT, CONTROL, INDEX, LIBRARY, MAP, is_source, kind_of
+from neuronc.passes.views import View, dense, is_view_op, splat_of, view_of
+
+EPILOGUE_MAX = 24
+"""Ops that may follow a contraction: their blocks live beside its operands."""
+
+
+@dataclass(frozen=True)
+class Fuse(ModulePass):
+    """stablehlo to program.fusion."""
+
+    name = "fuse"
+
+    target: str = DEFAULT_TARGET
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Group the ops of every function, and of the control flow inside."""
+        for function in op.body.block.ops:
+            if isinstance(function, FuncOp):
+                fuse_block(function.body.block, GENERATIONS[self.target])
+
+
+def fuse_block(block: Block, hw: Generation) -> None:
+    """Group the ops of one block, then of the blocks inside it."""
+    groups = _Grouping(block, hw)
+    groups.build()
+    groups.rewrite()
+    for op in list(block.ops):
+        if isinstance(op, CONTROL):
+            for region in op.regions:
+                fuse_block(region.block, hw)
+
+
+@dataclass(eq=False)
+class Group:
+    """Ops of one kernel to be, or one control-flow op."""
+
+    kind: str | None
+    first: int
+    last: int
+    ops: list[Operation]
+    domain: tuple[int, ...] = ()
+    reduced: tuple[int, ...] = ()
+    before: set[Group] = field(default_factory=set["Group"])
+    """Groups whose results this one reads."""
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The shape of a value that was reduced."""
+        return tuple(n for d, n in enumerate(self.domain) if d not in self.reduced)
+
+    def is_full(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value of this shape has an element for each index of the domain."""
+        return not self.reduced or prod(shape) == prod(self.domain)
+
+
+class _Grouping:
+    """Assigns every op of a block to a group."""
+
+    def __init__(self, block: Block, hw: Generation) -> None:
+        self._block, self._hw = block, hw
+        self._group: dict[Operation, Group] = {}
+        self._groups: list[Group] = []
+
+    def build(self) -> None:
+        """Form the groups, in program order."""
+        for position, op in enumerate(self._block.ops):
+            kind = kind_of(op)
+            if kind is None and not isinstance(op, CONTROL):
+                continue
+            group = self._join(op, position) if kind == MAP else None
+            if group is None:
+                group = Group(kind, position, position, [op], *_space(op, kind))
+                self._groups.append(group)
+                group.before = self._producers(op)
+            self._group[op] = group
+
+    def _producers(self, op: Operation) -> set[Group]:
+        """Groups whose results `op` reads, through views and from inside its regions."""
+        found: set[Group] = set()
+        for value in _reads(op):
+            owner = value.owner
+            while isinstance(owner, Operation) and is_view_op(owner):
+                owner = owner.operands[0].owner
+            if isinstance(owner, Operation) and owner in self._group:
+                found.add(self._group[owner])
+        return found
+
+    def _join(self, op: Operation, position: int) -> Group | None:
+        """Put `op` into the latest group of a producer that takes it; merge others into that."""
+        producers = self._producers(op)
+        for group in sorted(producers, key=lambda g: -g.last):
+            if not self._accepts(group, op):
+                continue
+            if any(self._reaches(other, group) for other in producers - {group}):
+                continue
+            space = _space(op, MAP) if isinstance(op, ReduceOp) else (group.domain, group.reduced)
+            group.domain, group.reduced = group.domain, space[1] or group.reduced
+            group.ops.append(op)
+            group.last = position
+            group.before |= producers - {group}
+            self._group[op] = group
+            for other in producers - {group}:
+                self._merge(other, group)
+            return group
+        return None
+
+    def _merge(self, other: Group, group: Group) -> None:
+        """Take over a second producer of the same space, so that its value stays on chip."""
+        if other.kind != MAP or group.kind != MAP or other.domain != group.domain:
+            return
+        if other.reduced not in ((), group.reduced) or any(
+            self._reaches(g, other) for g in group.before - {other}
+        ):
+            return
+        combined = sorted(other.ops + group.ops, key=self._positions().__getitem__)
+        if not self._fits(group.domain, group.reduced, combined):
+            return
+        group.ops = combined
+        group.first, group.last = min(group.first, other.first), max(group.last, other.last)
+        group.before = (group.before | other.before) - {other, group}
+        for op in other.ops:
+            self._group[op] = group
+        for g in self._groups:
+            if other in g.before:
+                g.before = (g.before - {other}) | ({group} if g is not group else set())
+        self._groups.remove(other)
+
+    def _positions(self) -> dict[Operation, int]:
+        if not hasattr(self, "_position"):
+            self._position = {op: i for i, op in enumerate(self._block.ops)}
+        return self._position
+
+    def _reaches(self, start: Group, goal: Group) -> bool:
+        """Whether `start` depends on `goal`."""
+        stack, seen = [start], {start}
+        while stack:
+            group = stack.pop()
+            if group is goal:
+                return True
+            for before in group.before:
+                if before not in seen and before.last >= goal.first:
+                    seen.add(before)
+                    stack.append(before)
+        return False
+
+    def _accepts(self, group: Group, op: Operation) -> bool:
+        """Whether `op` walks the group's space and reads its values in place."""
+        if group.kind == CONTRACT:
+            if isinstance(op, ReduceOp) or len(group.ops) > EPILOGUE_MAX:
+                return False
+        elif group.kind != MAP:
+            return False
+        if isinstance(op, ReduceOp):
+            domain, reduced = _space(op, MAP)
+            if domain != group.domain or group.reduced not in ((), reduced):
+                return False
+        else:
+            reduced = group.reduced
+            shape = shape_of(op.results[0])
+            if not self._level(group, shape):
+                return False
+        if not all(self._in_place(group, op, i, reduced) for i in range(len(op.operands))):
+            return False
+        return group.kind == CONTRACT or self._fits(group.domain, reduced, [*group.ops, op])
+
+    def _level(self, group: Group, shape: tuple[int, ...]) -> bool:
+        """Full values have the very shape of the domain, rows that of the kept axes."""
+        if group.is_full(shape):
+            return shape == group.domain
+        return prod(shape) == prod(group.rows) and _squeezed(shape) == _squeezed(group.rows)
+
+    def _in_place(self, group: Group, op: Operation, index: int, reduced: tuple[int, ...]) -> bool:
+        """Whether an operand that the group computes is read index by index, or row by index."""
+        value = op.operands[index]
+        if splat_of(value) is not None:
+            return True
+        view = view_of(value, is_source)
+        if view is None:
+            return False
+        owner = view.source.owner if view.source is not None else None
+        if not isinstance(owner, Operation) or self._group.get(owner) is not group:
+            return True
+        assert view.source is not None
+        made = shape_of(view.source)
+        whole = Group(group.kind, 0, 0, [], group.domain, reduced)
+        wanted = shape_of(op.operands[0]) if isinstance(op, ReduceOp) else shape_of(op.results[0])
+        if isinstance(op, ReduceOp) and index > 0:
+            return False
+        if whole.is_full(made):
+            return whole.is_full(wanted) and _walks(view, dense(None, made))
+        if whole.is_full(wanted):
+            return _walks(view, _rows_over(whole, made))
+        return _walks(view, dense(None, shape_of(value)))
+
+    def _fits(
+        self, domain: tuple[int, ...], reduced: tuple[int, ...], ops: list[Operation]
+    ) -> bool:
+        """Whole rows fit on chip; or nothing full depends on a reduction, so they can stream."""
+        columns = prod(domain[d] for d in reduced)
+        loads = sum(len(op.operands) for op in ops)
+        if not reduced or columns <= columns_max(len(ops) + loads, 4, self._hw):
+            return True
+        space = Group(MAP, 0, 0, [], domain, reduced)
+        rows = {op for op in ops if isinstance(op, ReduceOp) or not space.is_full(_shape(op))}
+        full = [op for op in ops if op not in rows]
+        if len(full) + 1 > 12:
+            return False
+        return not any(_source_op(v) in rows for op in ops for v in _full_operands(op, rows))
+
+    def rewrite(self) -> None:
+        """Replace the groups by fusions, in an order that respects every dependence."""
+        order = _ordered(self._groups)
+        for group in order:
+            if group.kind is not None:
+                self._emit(group)
+        self._place(order)
+
+    def _emit(self, group: Group) -> None:
+        """Build the fusion of one group and hand its results to their users."""
+        block = Block()
+        fusion_inputs: list[SSAValue] = []
+        mapping: dict[SSAValue, SSAValue] = {}
+        copier = _Copier(group, block, fusion_inputs, mapping)
+        for op in group.ops:
+            for value in op.operands:
+                copier.bring(value)
+            copied = op.clone(mapping)
+            block.add_op(copied)
+        outputs = [v for op in group.ops for v in op.results if _leaves(v, set(group.ops))]
+        outputs = outputs or [group.ops[-1].results[0]]
+        block.add_op(YieldOp.create(operands=[mapping[v] for v in outputs]))
+        fusion = FusionOp.create(
+            operands=fusion_inputs,
+            result_types=[v.type for v in outputs],
+            attributes={"kind": StringAttr(group.kind or "")},
+            regions=[Region(block)],
+        )
+        for old, new in zip(outputs, fusion.results, strict=True):
+            old.replace_all_uses_with(new)
+        self._block.insert_op_before(fusion, group.ops[-1])
+        for op in reversed(group.ops):
+            op.detach()
+        group.ops = [fusion]
+
+    def _place(self, order: list[Group]) -> None:
+        """Lay the block out anew: fusions and control flow, each after the views it still uses."""
+        last = self._block.last_op
+        assert last is not None
+        old = list(self._block.ops)
+        for op in old:
+            op.detach()
+        placed: set[Operation] = set()
+        mine = set(old)
+
+        def place(op: Operation) -> None:
+            if op in placed or op not in mine:
+                return
+            placed.add(op)
+            for value in _reads(op):
+                if isinstance(value.owner, Operation):
+                    place(value.owner)
+            self._block.add_op(op)
+
+        for group in order:
+            place(group.ops[0])
+        place(last)
+        for op in reversed(old):
+            if op not in placed:
+                op.erase(safe_erase=False)
+
+
+@dataclass
+class _Copier:
+    """Copies views, iotas and splats into a kernel; everything else becomes an input."""
+
+    group: Group
+    block: Block
+    inputs: list[SSAValue]
+    mapping: dict[SSAValue, SSAValue]
+
+    def bring(self, value: SSAValue) -> None:
+        """Make `value` available in the kernel."""
+        if value in self.mapping:
+            return
+        op = value.owner
+        if isinstance(op, Operation) and self._is_copied(value, op):
+            for operand in op.operands:
+                self.bring(operand)
+            self.block.add_op(op.clone(self.mapping))
+            return
+        self.mapping[value] = self.block.insert_arg(value.type, len(self.block.args))
+        self.inputs.append(value)
+
+    def _is_copied(self, value: SSAValue, op: Operation) -> bool:
+        if self.group.kind == LIBRARY:
+            return False
+        if isinstance(op, ConstantOp):
+            return splat_of(value) is not None and self.group.kind in (MAP, CONTRACT, INDEX)
+        return is_view_op(op) or isinstance(op, IotaOp)
+
+
+def _space(op: Operation, kind: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if kind not in (MAP, CONTRACT):
+        return (), ()
+    if isinstance(op, ReduceOp):
+        return shape_of(op.operands[0]), tuple(ints(op, "dimensions"))
+    return shape_of(op.results[0]), ()
+
+
+def _reads(op: Operation) -> list[SSAValue]:
+    """Operands of the op and of everything inside its regions."""
+    return [v for inner in op.walk() for v in inner.operands]
+
+
+def _leaves(value: SSAValue, group: set[Operation]) -> bool:
+    """Whether something outside the group uses the value, directly or through a view."""
+    for use in value.uses:
+        user = use.operation
+        if user in group:
+            continue
+        if not is_view_op(user) or any(_leaves(r, group) for r in user.results):
+            return True
+    return False
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _walks(view: View, like: View) -> bool:
+    """Whether two views step alike, dimensions of size 1 aside."""
+    if view.offset != like.offset:
+        return False
+    pairs = [
+        [(n, s) for n, s in zip(v.shape, v.strides, strict=True) if n != 1] for v in (view, like)
+    ]
+    return pairs[0] == pairs[1]
+
+
+def _rows_over(group: Group, made: tuple[int, ...]) -> View:
+    """A row value read at every index of the domain."""
+    kept = [n if d not in group.reduced else 1 for d, n in enumerate(group.domain)]
+    rows = dense(None, tuple(kept))
+    assert prod(kept) == prod(made)
+    return rows.transformed(lambda a: np.broadcast_to(a, group.domain))
+
+
+def _shape(op: Operation) -> tuple[int, ...]:
+    return shape_of(op.results[0])
+
+
+def _source_op(value: SSAValue) -> Operation | None:
+    op = value.owner
+    while isinstance(op, Operation) and is_view_op(op):
+        op = op.operands[0].owner
+    return op if isinstance(op, Operation) else None
+
+
+def _full_operands(op: Operation, rows: set[Operation]) -> list[SSAValue]:
+    if isinstance(op, ReduceOp):
+        return [op.operands[0]]
+    return [] if op in rows else list(op.operands)
+
+
+def _ordered(groups: list[Group]) -> list[Group]:
+    """Topological order, as close to the program's as dependences allow."""
+    done: set[Group] = set()
+    order: list[Group] = []
+    for root in sorted(groups, key=lambda g: g.last):
+        stack = [(root, False)]
+        while stack:
+            group, expanded = stack.pop()
+            if expanded:
+                order.append(group)
+            elif group not in done:
+                done.add(group)
+                stack.append((group, True))
+                waiting = sorted(group.before - done, key=lambda g: -g.last)
+                stack.extend((g, False) for g in waiting)
+    return order

@@ -1,0 +1,96 @@
+"""Write a view out as a buffer where nothing can read it as one.
+
+    %t = stablehlo.transpose %x;  %r = stablehlo.reshape %t      (needs a copy)
+  becomes
+    %t = stablehlo.transpose %x;  %m = program.materialize %t;  %r = stablehlo.reshape %m
+
+Kernels read any strided view, but a reshape that no strides describe, an operand of a library op
+or of control flow, and a result of the program must be dense. Reshapes of dense buffers stay:
+they name the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from neuronc.dialects.program import MaterializeOp
+from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.movement import IotaOp, ReshapeOp
+from neuronc.dialects.stablehlo.unary import ConvertOp
+from neuronc.dialects.types import is_tensor
+from neuronc.passes.classify import CONTROL, INDEX, LIBRARY, is_source, kind_of
+from neuronc.passes.views import is_view_op, view_of
+
+
+@dataclass(frozen=True)
+class Materialize(ModulePass):
+    """Insert the copies that views need."""
+
+    name = "materialize"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Visit every function."""
+        for function in op.body.block.ops:
+            if isinstance(function, FuncOp):
+                _visit(function.body.block)
+
+
+def _visit(block: Block) -> None:
+    for op in list(block.ops):
+        if is_view_op(op):
+            if view_of(op.results[0], is_source) is None and not _is_splat_view(op):
+                _insert(block, op, 0)
+            continue
+        for index, value in enumerate(op.operands):
+            if _needs_buffer(op, index) and not _has_buffer(value):
+                _insert(block, op, index)
+        if isinstance(op, CONTROL):
+            for region in op.regions:
+                _visit(region.block)
+
+
+def _is_splat_view(op: Operation) -> bool:
+    from neuronc.passes.views import splat_of
+
+    return splat_of(op.results[0]) is not None
+
+
+def _needs_buffer(op: Operation, index: int) -> bool:
+    kind = kind_of(op)
+    if kind == INDEX:
+        return False
+    return kind == LIBRARY or (kind is None and not isinstance(op, ConstantOp | IotaOp))
+
+
+def _has_buffer(value: SSAValue) -> bool:
+    """Whether the value's bytes lie dense in a buffer: a source, or reshapes of one."""
+    if not is_tensor(value) or is_source(value):
+        return True
+    op = value.owner
+    if isinstance(op, ConstantOp):
+        return True
+    return isinstance(op, ReshapeOp) and _has_buffer(op.operands[0])
+
+
+def _insert(block: Block, op: Operation, index: int) -> None:
+    value = op.operands[index]
+    # Numbers that only an iota knows are made by an engine; everything else moves by DMA.
+    counted = _starts_at_iota(value)
+    cls = ConvertOp if counted else MaterializeOp
+    loc = {k: a for k, a in op.attributes.items() if k == "loc" and isinstance(a, StringAttr)}
+    copy = cls.create(operands=[value], result_types=[value.type], attributes=loc)
+    block.insert_op_before(copy, op)
+    op.operands[index] = copy.results[0]
+
+
+def _starts_at_iota(value: SSAValue) -> bool:
+    op = value.owner
+    while isinstance(op, Operation) and is_view_op(op):
+        op = op.operands[0].owner
+    return isinstance(op, IotaOp)

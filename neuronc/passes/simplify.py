@@ -1,0 +1,177 @@
+"""Remove what changes nothing: identities, ops on splats, unused ops, invariant loop variables.
+
+    %z = constant dense<0.0> : f32;  %b = broadcast_in_dim %z;  %m = maximum %b, %b
+  becomes
+    %m = constant dense<0.0> : 128x512xf32     (a splat: one stored element)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.transforms.dead_code_elimination import region_dce
+
+from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.control import (
+    GetTupleElementOp,
+    OptimizationBarrierOp,
+    TupleOp,
+    WhileOp,
+)
+from neuronc.dialects.stablehlo.movement import BroadcastInDimOp, ReshapeOp, TransposeOp
+from neuronc.dialects.stablehlo.unary import ConvertOp
+from neuronc.dialects.types import element_type, is_tensor, shape_of
+from neuronc.numerics import FUNCTIONS, cast
+from neuronc.passes.attributes import integer, ints, string
+from neuronc.passes.classify import CONTROL
+from neuronc.passes.functions import function_name
+from neuronc.passes.rewriting import Before, replace
+from neuronc.passes.views import is_view_op, splat_of
+
+
+@dataclass(frozen=True)
+class Simplify(ModulePass):
+    """Apply the identities, once over the program, then drop what is unused."""
+
+    name = "simplify"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Simplify every function and the control flow inside."""
+        for function in op.body.block.ops:
+            for region in function.regions:
+                for block in region.blocks:
+                    _simplify(block)
+        region_dce(op.body)
+
+
+def _simplify(block: Block) -> None:
+    for op in list(block.ops):
+        if isinstance(op, CONTROL):
+            for region in op.regions:
+                _simplify(region.block)
+        if isinstance(op, WhileOp):
+            _capture_invariants(op)
+            continue
+        if len(op.results) == 1 and is_tensor(op.results[0]):
+            folded = _fold(op)
+            if folded is not None:
+                replace(op, Before(op).constant(folded))
+                continue
+        for rule in _RULES:
+            values = rule(op)
+            if values is not None:
+                replace(op, *values)
+                break
+
+
+def _fold(op: Operation) -> np.ndarray | None:
+    """The splat an op makes of splats."""
+    if isinstance(op, ConstantOp) or op.regions or not op.operands:
+        return None
+    if not all(is_tensor(v) for v in op.operands):
+        return None
+    splats = [splat_of(v) for v in op.operands]
+    if any(s is None for s in splats):
+        return None
+    known = [s for s in splats if s is not None]
+    shape, kind = shape_of(op.results[0]), element_type(op.results[0])
+    if is_view_op(op):
+        return np.broadcast_to(known[0], shape)
+    name = function_name(op)
+    if isinstance(op, ConvertOp):
+        value = cast(known[0], kind.numpy)
+    elif name == "compare" and string(op, "compare_type") != "TOTALORDER":
+        value = FUNCTIONS[string(op, "comparison_direction").lower()].evaluate(*known)
+    elif name in FUNCTIONS and name != "reduce_precision" and not is_view_op(op):
+        value = FUNCTIONS[name].evaluate(*known)
+    else:
+        return None
+    return np.broadcast_to(np.asarray(value).astype(kind.numpy), shape)
+
+
+def _identity_view(op: Operation) -> list[SSAValue] | None:
+    """A reshape, transpose or broadcast that gives its operand back."""
+    if not isinstance(op, ReshapeOp | TransposeOp | BroadcastInDimOp):
+        return None
+    if op.operands[0].type != op.results[0].type:
+        return None
+    order = {TransposeOp: "permutation", BroadcastInDimOp: "broadcast_dimensions"}.get(type(op))
+    if order is not None and ints(op, order) != list(range(len(shape_of(op.results[0])))):
+        return None
+    return [op.operands[0]]
+
+
+def _same_type(op: Operation) -> list[SSAValue] | None:
+    """A conversion to the type the operand has."""
+    same = isinstance(op, ConvertOp) and op.operands[0].type == op.results[0].type
+    return [op.operands[0]] if same else None
+
+
+def _barrier(op: Operation) -> list[SSAValue] | None:
+    """An optimisation barrier: the program is not reordered across it by value anyway."""
+    return list(op.operands) if isinstance(op, OptimizationBarrierOp) else None
+
+
+def _tuple_element(op: Operation) -> list[SSAValue] | None:
+    """An element of a tuple that was just made."""
+    if isinstance(op, GetTupleElementOp) and isinstance(op.operands[0].owner, TupleOp):
+        return [op.operands[0].owner.operands[integer(op, "index")]]
+    return None
+
+
+def _neutral(op: Operation) -> list[SSAValue] | None:
+    """maximum(x, -inf) and minimum(x, inf), which keep x, NaN included."""
+    neutral = {"stablehlo.maximum": -np.inf, "stablehlo.minimum": np.inf}.get(op.name)
+    if neutral is None or not element_type(op.results[0]).is_float:
+        return None
+    for value, other in ((op.operands[0], op.operands[1]), (op.operands[1], op.operands[0])):
+        splat = splat_of(other)
+        if splat is not None and float(splat) == neutral:
+            return [value]
+    return None
+
+
+_RULES: tuple[Callable[[Operation], list[SSAValue] | None], ...] = (
+    _identity_view,
+    _same_type,
+    _barrier,
+    _tuple_element,
+    _neutral,
+)
+
+
+def _capture_invariants(op: WhileOp) -> None:
+    """Loop variables that the body hands on unchanged become captured values."""
+    condition, body = (region.block for region in op.regions)
+    end = body.last_op
+    assert end is not None
+    keep = [i for i, a in enumerate(body.args) if end.operands[i] is not a]
+    if len(keep) == len(op.operands):
+        return
+    for i, start in enumerate(op.operands):
+        if i not in keep:
+            for block in (condition, body):
+                block.args[i].replace_all_uses_with(start)
+    for block in (condition, body):
+        for i in reversed(range(len(op.operands))):
+            if i not in keep:
+                block.erase_arg(block.args[i])
+    end.operands = [v for i, v in enumerate(end.operands) if i in keep]
+    regions = [region.clone() for region in op.regions]
+    smaller = WhileOp.create(
+        operands=[op.operands[i] for i in keep],
+        result_types=[op.results[i].type for i in keep],
+        attributes=op.attributes,
+        regions=regions,
+    )
+    block = op.parent
+    assert block is not None
+    block.insert_op_before(smaller, op)
+    new = iter(smaller.results)
+    replace(op, *[next(new) if i in keep else v for i, v in enumerate(op.operands)])

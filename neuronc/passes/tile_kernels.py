@@ -1,0 +1,81 @@
+"""Lower every `program.kernel` to a `tile.kernel`, each kind by its own lowering.
+
+A kernel's buffers are its inputs, then its outputs. Where the first output is tied to the first
+input (an update in place) both name the same buffer at run time, and the kernel only writes what
+changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
+from xdsl.ir import Block, Operation, Region
+from xdsl.passes import ModulePass
+
+from neuronc.dialects.program import KernelOp as ProgramKernel
+from neuronc.dialects.tile import KernelOp
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
+from neuronc.passes.body import Body
+from neuronc.passes.builder import Builder
+from neuronc.passes.tile_contract import ContractLowering
+from neuronc.passes.tile_index import lower_index
+from neuronc.passes.tile_library import lower_library
+from neuronc.passes.tile_map import MapLowering
+from neuronc.passes.tile_move import lower_move
+
+
+@dataclass(frozen=True)
+class TileKernels(ModulePass):
+    """program.kernel to tile.kernel."""
+
+    name = "tile-kernels"
+
+    target: str = DEFAULT_TARGET
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Replace each kernel of the module."""
+        for kernel in [k for k in op.body.block.ops if isinstance(k, ProgramKernel)]:
+            lowered = lower_kernel(kernel, GENERATIONS[self.target])
+            op.body.block.insert_op_before(lowered, kernel)
+            kernel.detach()
+            kernel.erase()
+
+
+def lower_kernel(kernel: ProgramKernel, hw: Generation) -> KernelOp:
+    """Tile one kernel."""
+    source = kernel.body.block
+    last = source.last_op
+    assert last is not None
+    types = [*(a.type for a in source.args), *(v.type for v in last.operands)]
+    block = Block(arg_types=types)
+    inputs = len(source.args)
+    body = Body(
+        source,
+        dict(zip(source.args, block.args[:inputs], strict=True)),
+        tuple(block.args[inputs:]),
+    )
+    _lower(_kind(kernel), body, Builder(block), hw)
+    attributes = {**kernel.attributes, "inputs": IntAttr(inputs)}
+    return KernelOp.create(attributes=attributes, regions=[Region(block)])
+
+
+def _lower(kind: str, body: Body, builder: Builder, hw: Generation) -> None:
+    match kind:
+        case "map":
+            MapLowering(body, builder, hw).run()
+        case "contract":
+            ContractLowering(body, builder, hw).run()
+        case "move":
+            lower_move(body, builder)
+        case "index":
+            lower_index(body, builder, hw)
+        case _:
+            lower_library(body, builder)
+
+
+def _kind(kernel: Operation) -> str:
+    kind = kernel.attributes["kind"]
+    assert isinstance(kind, StringAttr)
+    return kind.data

@@ -1,0 +1,465 @@
+"""Tile an elementwise and reduction kernel.
+
+    %m = stablehlo.reduce(%x) applies stablehlo.maximum across dimensions = [1]
+    %e = stablehlo.exponential(%x - broadcast(%m))
+  becomes
+    tile.for rows / 128 { load x[128, C]; reduce -> m[128, 1]; map subtract; map exp; store }
+
+All values of the kernel share one space: kept dimensions, then reduced ones. A full value holds an
+element for each index, a row value one for each kept index. One kept dimension lies on the
+partitions; what else fits shares the free dimension. If the reduced dimensions are too long for
+SBUF they are streamed in chunks, which needs that no full value depends on a reduction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+from xdsl.ir import Operation, SSAValue
+
+from neuronc.dialects.access import Affine
+from neuronc.dialects.stablehlo.reduction import ReduceOp
+from neuronc.dialects.types import shape_of
+from neuronc.dtypes import BY_NAME, ElementType
+from neuronc.hardware import Generation
+from neuronc.numerics import REDUCTIONS
+from neuronc.passes.attributes import ints
+from neuronc.passes.body import Body, element, location
+from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
+from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.functions import map_function, reduction_of
+from neuronc.passes.iteration import Strided, Tile, collapse, merge_pairs, tile_shape
+from neuronc.passes.views import View, dense
+
+Kind = str
+FULL, ROW, ONE = "full", "row", "one"
+
+
+@dataclass(frozen=True)
+class Space:
+    """The domain of a kernel: its shape, and which axes reductions remove."""
+
+    shape: tuple[int, ...]
+    reduced: tuple[int, ...]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The axes that stay."""
+        return tuple(d for d in range(len(self.shape)) if d not in self.reduced)
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The shape of a row value."""
+        return tuple(self.shape[d] for d in self.kept)
+
+    def is_full(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value of this shape has an element for each index."""
+        return not self.reduced or prod(shape) == prod(self.shape)
+
+
+def space_of(ops: Sequence[Operation]) -> Space:
+    """The domain shared by the compute ops of a kernel."""
+    for op in ops:
+        if isinstance(op, ReduceOp):
+            return Space(shape_of(op.operands[0]), tuple(ints(op, "dimensions")))
+    return Space(shape_of(ops[0].results[0]), ())
+
+
+@dataclass
+class Frame:
+    """The tile being emitted: its extent, and the blocks that hold values so far."""
+
+    partitions: int
+    rows: int
+    columns: int
+    blocks: dict[object, tuple[Ref, Kind]] = field(default_factory=dict[object, tuple[Ref, Kind]])
+
+    def width(self, kind: Kind) -> int:
+        """Columns of a block of this kind."""
+        return {FULL: self.rows * self.columns, ROW: self.rows, ONE: 1}[kind]
+
+    def pairs(self, kind: Kind, level: Kind) -> tuple[tuple[int, int], ...]:
+        """How a block of `kind` is walked by an op at `level`: [P, rows, columns] or [P, rows]."""
+        if level == ROW:
+            return ((1 if kind == ROW else 0, self.rows),)
+        step = {FULL: (self.columns, 1), ROW: (1, 0), ONE: (0, 0)}[kind]
+        return (step[0], self.rows), (step[1], self.columns)
+
+
+class MapLowering:
+    """Emits one map kernel."""
+
+    def __init__(self, body: Body, builder: Builder, hw: Generation) -> None:
+        self._body, self._b, self._hw = body, builder, hw
+        self._ops = body.compute
+        self._space = space_of(self._ops)
+        self._accesses: dict[object, Strided] = {}
+        self._elements: dict[object, ElementType] = {}
+
+    def run(self) -> None:
+        """Emit the whole kernel."""
+        for op in self._ops:
+            self._collect(op)
+        stores = [self._strided(dense(o, shape_of(v)), self._level(v)) for o, v in self._outs()]
+        keys = list(self._accesses)
+        sizes = [*self._space.rows, *(self._space.shape[d] for d in self._space.reduced)]
+        groups = [0] * len(self._space.rows) + [1] * len(self._space.reduced)
+        every = [*self._accesses.values(), *stores]
+        sizes, groups, every = collapse(sizes, groups, every)
+        self._emit_space(sizes, groups.count(0), dict(zip(keys, every)), every[len(keys) :])
+
+    def _outs(self) -> list[tuple[SSAValue, SSAValue]]:
+        return list(zip(self._body.outputs, self._body.yielded, strict=True))
+
+    def _level(self, value: SSAValue) -> Kind:
+        return FULL if self._space.is_full(shape_of(value)) else ROW
+
+    def _strided(self, view: View, level: Kind) -> Strided:
+        """The access of a view over the collapsed order: kept axes, then reduced ones."""
+        if level == ROW:
+            rows = view.reshaped(self._space.rows)
+            assert rows is not None
+            access = Strided.of(rows)
+            return replace(access, strides=access.strides + (0,) * len(self._space.reduced))
+        return Strided.of(view, (*self._space.kept, *self._space.reduced))
+
+    def _key(self, op: Operation, index: int) -> object:
+        """Name the block that holds operand `index` of `op`: a value, or a load or iota."""
+        value = op.operands[index]
+        source = self._body.source(value)
+        assert isinstance(source, View)
+        if source.source is not None and source.source not in self._body.buffers:
+            return source.source
+        level = self._operand_level(op, index)
+        if isinstance(op, ReduceOp) and index >= 1:
+            source = source.transformed(lambda a: np.broadcast_to(a, self._space.rows))
+        access = self._strided(source, level)
+        return (access, level, element(value).name)
+
+    def _operand_level(self, op: Operation, index: int) -> Kind:
+        if isinstance(op, ReduceOp):
+            return FULL if index == 0 else ROW
+        return self._level(op.results[0])
+
+    def _collect(self, op: Operation) -> None:
+        for index, value in enumerate(op.operands):
+            if isinstance(self._body.source(value), np.ndarray):
+                continue
+            key = self._key(op, index)
+            if isinstance(key, tuple):
+                access = key[0]
+                assert isinstance(access, Strided)
+                self._accesses[key] = access
+                self._elements[key] = element(value)
+
+    def _emit_space(
+        self, sizes: Sequence[int], kept: int, loads: dict[object, Strided], stores: list[Strided]
+    ) -> None:
+        """Choose what lies on the partitions; a lone long dimension is split in two."""
+        if kept == 1 and len(sizes) == 1 and sizes[0] > 2 * BLOCK_COLUMNS:
+            self._emit_line(sizes[0], loads, stores)
+            return
+        self._emit_tiles(sizes, kept, loads, stores)
+
+    def _emit_line(self, size: int, loads: dict[object, Strided], stores: list[Strided]) -> None:
+        columns = _line_columns(size, self._columns(), self._hw.partitions)
+        rows, rest = divmod(size, columns)
+
+        def part(access: Strided, start: int, two: bool) -> Strided:
+            step = access.strides[0]
+            strides = (step * columns, step) if two else (step,)
+            return replace(access, offset=access.offset + start * step, strides=strides)
+
+        for count, start in (((rows, columns), 0), ((rest,), rows * columns)):
+            if prod(count):
+                two = len(count) == 2
+                inner = {key: part(access, start, two) for key, access in loads.items()}
+                outer = [part(access, start, two) for access in stores]
+                self._emit_tiles(count, len(count), inner, outer)
+
+    def _columns(self) -> int:
+        """Widest block of this kernel."""
+        values = len(self._accesses) + len(self._ops)
+        widest = max(element(op.results[0]).bytes for op in self._ops)
+        return min(columns_max(values, max(widest, 4), self._hw), BLOCK_COLUMNS)
+
+    def _emit_tiles(
+        self, sizes: Sequence[int], kept: int, loads: dict[object, Strided], stores: list[Strided]
+    ) -> None:
+        on_partitions = _partition_dimension(sizes, kept, self._hw.partitions)
+        free = [d for d in range(kept) if d != on_partitions]
+        columns = list(range(kept, len(sizes)))
+        length = prod(sizes[d] for d in columns)
+        chunk = [sizes[d] for d in columns]
+        if length > self._resident_max():
+            chunk = list(tile_shape(chunk, self._columns()))
+        room = max(1, self._columns() // prod(chunk))
+        counts = tile_shape([sizes[d] for d in free], room)
+        extent = sizes[on_partitions] if on_partitions is not None else 1
+        for starts, taken in self._b.nest([sizes[d] for d in free], counts):
+            for start, partitions in self._b.tiles(extent, self._hw.partitions):
+                at = _Position(on_partitions, start, partitions, free, starts, taken)
+                self._emit_rows(at, sizes, columns, chunk, loads, stores)
+
+    def _resident_max(self) -> int:
+        values = len(self._accesses) + len(self._ops)
+        return columns_max(values, 4, self._hw)
+
+    def _emit_rows(
+        self,
+        at: _Position,
+        sizes: Sequence[int],
+        columns: list[int],
+        chunk: list[int],
+        loads: dict[object, Strided],
+        stores: list[Strided],
+    ) -> None:
+        """One block of rows: all columns at once, or chunk by chunk."""
+        whole = [sizes[d] for d in columns]
+        if chunk == whole:
+            frame = Frame(at.partitions, prod(at.taken), prod(whole))
+            tile = at.tile(len(sizes), columns, [Affine()] * len(whole), whole)
+            for op in self._ops:
+                self._emit_op(op, frame, tile, loads)
+            self._emit_stores(frame, tile, stores, {FULL, ROW})
+            return
+        self._emit_chunks(at, sizes, columns, chunk, loads, stores)
+
+    def _emit_chunks(
+        self,
+        at: _Position,
+        sizes: Sequence[int],
+        columns: list[int],
+        chunk: list[int],
+        loads: dict[object, Strided],
+        stores: list[Strided],
+    ) -> None:
+        streamed = [op for op in self._ops if self._streams(op)]
+        rows = Frame(at.partitions, prod(at.taken), 1)
+        totals: dict[Operation, Ref] = {}
+        for op in streamed:
+            if isinstance(op, ReduceOp):
+                totals[op] = self._b.alloc(
+                    rows.partitions, rows.rows, _wide(element(op.results[0]))
+                )
+                self._fill(totals[op], _identity(op))
+        for starts, taken in self._b.nest([sizes[d] for d in columns], chunk):
+            frame = Frame(at.partitions, prod(at.taken), prod(taken))
+            tile = at.tile(len(sizes), columns, list(starts), list(taken))
+            for op in streamed:
+                if isinstance(op, ReduceOp):
+                    self._accumulate(op, totals[op], frame, tile, loads)
+                else:
+                    self._emit_op(op, frame, tile, loads)
+            self._emit_stores(frame, tile, stores, {FULL})
+        tile = at.tile(len(sizes), columns, [Affine()] * len(columns), [1] * len(columns))
+        for op, total in totals.items():
+            self._finish(op, total, rows, tile, loads)
+        for op in self._ops:
+            if op not in streamed:
+                self._emit_op(op, rows, tile, loads)
+        self._emit_stores(rows, tile, stores, {ROW})
+
+    def _streams(self, op: Operation) -> bool:
+        return isinstance(op, ReduceOp) or self._level(op.results[0]) == FULL
+
+    def _emit_stores(
+        self, frame: Frame, tile: Tile, stores: list[Strided], levels: set[Kind]
+    ) -> None:
+        for (buffer, value), access in zip(self._outs(), stores, strict=True):
+            if self._level(value) not in levels:
+                continue
+            ref, kind = frame.blocks[value]
+            self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=True)
+
+    def _emit_op(
+        self, op: Operation, frame: Frame, tile: Tile, loads: dict[object, Strided]
+    ) -> None:
+        if isinstance(op, ReduceOp):
+            total = self._b.alloc(frame.partitions, frame.rows, _wide(element(op.results[0])))
+            self._reduce(op, total, frame, tile, loads)
+            self._finish(op, total, frame, tile, loads)
+            return
+        level = self._level(op.results[0])
+        sources = [self._operand(op, i, frame, tile, loads, level) for i in range(len(op.operands))]
+        self._locate(op)
+        result = op.results[0]
+        ref = self._b.alloc(frame.partitions, frame.width(level), element(result))
+        frame.blocks[result] = (ref, level)
+        map_function(self._b, op, ref[frame.pairs(level, level)], sources, frame.partitions)
+
+    def _operand(
+        self,
+        op: Operation,
+        index: int,
+        frame: Frame,
+        tile: Tile,
+        loads: dict[object, Strided],
+        level: Kind,
+    ) -> Operand | float:
+        """The on-chip access of an operand, loading it first if need be, or a splat's value."""
+        source = self._body.source(op.operands[index])
+        if isinstance(source, np.ndarray):
+            return float(source)
+        key = self._key(op, index)
+        if key not in frame.blocks:
+            frame.blocks[key] = self._load(key, level, loads[key], frame, tile)
+        ref, kind = frame.blocks[key]
+        return ref[frame.pairs(kind, level)]
+
+    def _load(
+        self, key: object, level: Kind, access: Strided, frame: Frame, tile: Tile
+    ) -> tuple[Ref, Kind]:
+        """Bring a buffer's part (or an iota) on chip, as narrow as its strides allow."""
+        kind = _narrowest(access, tile, level, len(self._space.reduced) > 0)
+        ref = self._b.alloc(frame.partitions, frame.width(kind), self._elements[key])
+        if access.source is None:
+            self._iota(ref, kind, access, tile, frame)
+        else:
+            buffer = self._body.buffers[access.source]
+            self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=False)
+        return ref, kind
+
+    def _dma(
+        self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame, store: bool
+    ) -> None:
+        assert access.source is not None
+        step, free = _split(access, tile, kind)
+        window = (access.source, tile.offset(access.strides) + access.offset, step)
+        self._b.transfer(ref, Affine(), (0, frame.partitions), window, free, store)
+
+    def _iota(self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame) -> None:
+        step, free = _split(access, tile, kind)
+        base = tile.offset(access.strides) + access.offset
+        self._b.number(ref, (0, frame.partitions), base, step, free)
+
+    def _reduce(
+        self, op: Operation, dst: Ref, frame: Frame, tile: Tile, loads: dict[object, Strided]
+    ) -> None:
+        source = self._operand(op, 0, frame, tile, loads, FULL)
+        self._locate(op)
+        if isinstance(source, float):
+            block = self._b.alloc(frame.partitions, 1, dst.element)
+            self._fill(block, source)
+            source = block[frame.pairs(ONE, FULL)]
+        self._b.reduce(reduction_of(op), dst[((1, frame.rows),)], source, 1)
+
+    def _accumulate(
+        self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[object, Strided]
+    ) -> None:
+        part = self._b.alloc(frame.partitions, frame.rows, total.element)
+        self._reduce(op, part, frame, tile, loads)
+        self._b.map(reduction_of(op), total.all(), total.all(), part.all())
+
+    def _finish(
+        self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[object, Strided]
+    ) -> None:
+        """Combine with the initial value where it is not the identity, and convert."""
+        initial = self._body.source(op.operands[1])
+        if not isinstance(initial, np.ndarray):
+            operand = self._operand(op, 1, frame, tile, loads, ROW)
+            assert not isinstance(operand, float)
+            self._b.map(reduction_of(op), total.all(), total.all(), operand)
+        elif float(initial) != _identity(op):
+            self._b.map(
+                reduction_of(op), total.all(), total.all(), immediate=float(initial), immediate_at=1
+            )
+        result = op.results[0]
+        if total.element is not element(result):
+            narrow = self._b.alloc(frame.partitions, frame.rows, element(result))
+            self._b.cast(narrow.all(), total.all())
+            total = narrow
+        frame.blocks[result] = (total, ROW)
+
+    def _fill(self, ref: Ref, value: float) -> None:
+        self._b.fill(ref.all(), value)
+
+    def _locate(self, op: Operation) -> None:
+        self._b.loc, self._b.source = location(op), op.name
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where a block of rows lies in the collapsed space."""
+
+    on_partitions: int | None
+    start: Affine
+    partitions: int
+    free: list[int]
+    starts: tuple[Affine, ...]
+    taken: tuple[int, ...]
+
+    def tile(self, rank: int, columns: list[int], starts: list[Affine], taken: list[int]) -> Tile:
+        """The whole tile; the partition dimension keeps count 1 as it is walked apart."""
+        at, counts = [Affine()] * rank, [1] * rank
+        for d, start, count in zip(self.free, self.starts, self.taken, strict=True):
+            at[d], counts[d] = start, count
+        for d, start, count in zip(columns, starts, taken, strict=True):
+            at[d], counts[d] = start, count
+        if self.on_partitions is not None:
+            at[self.on_partitions] = self.start
+        return _RowTile(tuple(at), tuple(counts), self.on_partitions, frozenset(columns))
+
+
+@dataclass(frozen=True)
+class _RowTile(Tile):
+    on_partitions: int | None
+    columns: frozenset[int]
+
+
+def _narrowest(access: Strided, tile: Tile, level: Kind, reduces: bool) -> Kind:
+    """The smallest block that holds every distinct element of a load."""
+    assert isinstance(tile, _RowTile)
+    walked = [d for d, n in enumerate(tile.counts) if n > 1 and access.strides[d]]
+    if level == FULL and any(d in tile.columns for d in walked):
+        return FULL
+    if not walked:
+        return ONE
+    return ROW if level == ROW or reduces else FULL
+
+
+def _split(access: Strided, tile: Tile, kind: Kind) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The step between partitions, and the free pairs that fill a block of this kind."""
+    assert isinstance(tile, _RowTile)
+    p = tile.on_partitions
+    step = access.strides[p] if p is not None else 0
+    wanted = {
+        FULL: lambda d: True,
+        ROW: lambda d: d not in tile.columns,
+        ONE: lambda d: False,
+    }[kind]
+    free = [(access.strides[d], n) for d, n in enumerate(tile.counts) if d != p and wanted(d)]
+    return step, merge_pairs(free)
+
+
+def _partition_dimension(sizes: Sequence[int], kept: int, partitions: int) -> int | None:
+    """The kept dimension that fills the partitions best, but not the contiguous one if it can."""
+    if not kept or (kept == 1 and len(sizes) == 1 and sizes[0] <= 2 * BLOCK_COLUMNS):
+        return None
+
+    def fill(d: int) -> float:
+        contiguous = d == len(sizes) - 1
+        return min(sizes[d], partitions) * (0.25 if contiguous else 1.0)
+
+    return max(range(kept), key=fill)
+
+
+def _line_columns(size: int, widest: int, partitions: int) -> int:
+    """Columns for a line of `size` elements folded onto the partitions: a divisor if near."""
+    target = max(1, min(widest, -(-size // partitions)))
+    for columns in range(target, max(target // 2, 1), -1):
+        if size % columns == 0:
+            return columns
+    return target
+
+
+def _wide(kind: ElementType) -> ElementType:
+    """What a reduction accumulates in: float32 for every narrower float."""
+    return BY_NAME["f32"] if kind.is_float and kind.bytes < 4 else kind
+
+
+def _identity(op: Operation) -> float:
+    return float(REDUCTIONS[reduction_of(op)].identity(element(op.results[0]).numpy))

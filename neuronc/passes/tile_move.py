@@ -1,0 +1,108 @@
+"""Tile pure data movement onto the DMA queues: copies of views, concatenate and pad.
+
+    %y = stablehlo.pad %x, %zero, low = [1, 1], high = [1, 1], interior = [0, 0]
+  becomes
+    tile.dma y, zero (step 0); tile.dma y[1:-1, 1:-1], x
+
+Any element type moves; only addresses are computed, so these never touch SBUF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.lib.stride_tricks import as_strided
+from xdsl.ir import Operation, SSAValue
+
+from neuronc.dialects.stablehlo.movement import ConcatenateOp, PadOp
+from neuronc.dialects.types import shape_of
+from neuronc.isa.operands import HBM_DIMENSIONS_MAX
+from neuronc.passes.attributes import integer, ints
+from neuronc.passes.body import Body, location
+from neuronc.passes.builder import Builder, hbm
+from neuronc.passes.iteration import Strided, Tile, collapse
+from neuronc.passes.views import View, dense
+
+
+def lower_move(body: Body, builder: Builder) -> None:
+    """Emit a kernel whose results are views, or one concatenate or pad of views."""
+    for buffer, value in zip(body.outputs, body.yielded, strict=True):
+        whole = dense(buffer, shape_of(value))
+        op = value.owner
+        if isinstance(op, Operation):
+            builder.loc, builder.source = location(op), op.name
+        if isinstance(op, ConcatenateOp):
+            _concatenate(body, builder, op, whole)
+        elif isinstance(op, PadOp):
+            _pad(body, builder, op, whole)
+        else:
+            copy_view(builder, whole, view_in(body, value))
+
+
+def view_in(body: Body, value: SSAValue) -> View:
+    """The view of a kernel buffer that `value` reads."""
+    view = body.source(value)
+    assert isinstance(view, View)
+    assert view.source is not None
+    return View(body.buffers[view.source], view.array)
+
+
+def copy_view(builder: Builder, dst: View, src: View) -> None:
+    """dst = src, as few transfers as their strides allow; src may broadcast with steps of 0."""
+    if not dst.array.size:
+        return
+    both = [Strided.of(dst), Strided.of(src)]
+    sizes, _, (to, from_) = collapse(dst.shape, [0] * len(dst.shape), both)
+    outer = max(0, len(sizes) - HBM_DIMENSIONS_MAX)
+    for starts, counts in builder.nest(sizes[:outer], [1] * outer):
+        tile = Tile(starts, counts)
+        pairs = [_pairs(access, sizes, outer) for access in (to, from_)]
+        windows = [
+            hbm(_source(a), tile.offset(a.strides[:outer]) + a.offset, p)
+            for a, p in zip((to, from_), pairs, strict=True)
+        ]
+        builder.dma(windows[0], windows[1])
+
+
+def _pairs(access: Strided, sizes: Sequence[int], outer: int) -> list[tuple[int, int]]:
+    return list(zip(access.strides[outer:], sizes[outer:], strict=True)) or [(0, 1)]
+
+
+def _source(access: Strided) -> SSAValue:
+    assert access.source is not None
+    return access.source
+
+
+def _concatenate(body: Body, builder: Builder, op: Operation, whole: View) -> None:
+    dimension, start = integer(op, "dimension"), 0
+    for value in op.operands:
+        stop = start + shape_of(value)[dimension]
+        part = (slice(None),) * dimension + (slice(start, stop),)
+        copy_view(builder, whole.transformed(lambda a, part=part: a[part]), view_in(body, value))
+        start = stop
+
+
+def _pad(body: Body, builder: Builder, op: Operation, whole: View) -> None:
+    """Fill everything, then copy what lies inside; negative edges crop the operand."""
+    operand, value = (view_in(body, v) for v in op.operands)
+    shape = whole.shape
+    spread = value.transformed(lambda a: as_strided(a, shape, (0,) * len(shape), writeable=False))
+    low, high = ints(op, "edge_padding_low"), ints(op, "edge_padding_high")
+    interior = ints(op, "interior_padding")
+    if any(low) or any(high) or any(interior):
+        copy_view(builder, whole, spread)
+    inside: list[slice] = []
+    taken: list[slice] = []
+    for extent, size, before, gap in zip(shape, operand.shape, low, interior, strict=True):
+        step = gap + 1
+        first = max(0, -(before // step)) if before < 0 else 0
+        last = min(size - 1, (extent - 1 - before) // step)
+        if last < first:
+            return
+        inside.append(slice(before + first * step, before + last * step + 1, step))
+        taken.append(slice(first, last + 1))
+    copy_view(
+        builder,
+        whole.transformed(lambda a: a[tuple(inside)]),
+        operand.transformed(lambda a: a[tuple(taken)]),
+    )

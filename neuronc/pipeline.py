@@ -1,0 +1,109 @@
+"""The compiler on one page: what runs in which order, and what each stage leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from neuronc.artifact.model import Artifact
+from neuronc.backend.allocate import Allocate
+from neuronc.backend.assemble import assemble
+from neuronc.backend.plan import Plan, plan
+from neuronc.backend.select import Select
+from neuronc.frontend.load import Shapes, load_module
+from neuronc.frontend.source import Source
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
+from neuronc.passes.decompose import Decompose
+from neuronc.passes.fuse import Fuse
+from neuronc.passes.materialize import Materialize
+from neuronc.passes.outline import Outline
+from neuronc.passes.simplify import Simplify
+from neuronc.passes.tile_kernels import TileKernels
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Passes that bring the module from one form to the next."""
+
+    name: str
+    passes: tuple[ModulePass, ...]
+    leaves: frozenset[str]
+    """The dialects that may remain."""
+
+
+_SOURCE = frozenset({"builtin", "func", "stablehlo", "chlo", "program"})
+_TILE = frozenset({"builtin", "func", "stablehlo", "program", "tile"})
+_MACHINE = _TILE | {"machine"}
+
+
+def stages(target: str) -> tuple[Stage, ...]:
+    """The stages for one target."""
+    return (
+        Stage("simplified", (Simplify(), Decompose(), Simplify()), _SOURCE),
+        Stage("fused", (Materialize(), Fuse(target), Outline()), _SOURCE),
+        Stage("tiled", (TileKernels(target),), _TILE),
+        Stage("placed", (Select(), Allocate(target)), _MACHINE),
+    )
+
+
+STAGE_NAMES = ("loaded", *(stage.name for stage in stages(DEFAULT_TARGET)))
+Observer = Callable[[str, str, float, ModuleOp], None]
+"""Called after each pass with (stage, pass, seconds, module)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a compilation may be told."""
+
+    target: str = DEFAULT_TARGET
+    stop_after: str = ""
+    shapes: Shapes | None = None
+
+
+def lower(
+    source: Source, name: str, options: Options, observe: Observer
+) -> tuple[ModuleOp, Plan | None]:
+    """Load and lower a program, up to `options.stop_after`; plans buffers once kernels exist."""
+    start = perf_counter()
+    module = load_module(source, name=name, refine=options.shapes)
+    observe("loaded", "load", perf_counter() - start, module)
+    made: Plan | None = None
+    if options.stop_after == "loaded":
+        return module, made
+    context = Context()
+    for stage in stages(options.target):
+        for step in stage.passes:
+            start = perf_counter()
+            step.apply(context, module)
+            observe(stage.name, step.name, perf_counter() - start, module)
+        if options.stop_after == stage.name:
+            break
+        if stage.name == "fused":
+            start = perf_counter()
+            made = plan(module)
+            observe(stage.name, "plan", perf_counter() - start, module)
+    return module, made
+
+
+def compile_artifact(
+    source: Source,
+    name: str = "<string>",
+    options: Options | None = None,
+    observe: Observer = lambda *_: None,
+) -> Artifact:
+    """Compile a program of any form to an artifact."""
+    chosen = replace(options or Options(), stop_after="")
+    module, made = lower(source, name, chosen, observe)
+    assert made is not None
+    start = perf_counter()
+    hw = GENERATIONS[chosen.target]
+    artifact = assemble(module, made, hw, {"compiler": f"neuronc {VERSION}", "target": hw.name})
+    observe("emitted", "assemble", perf_counter() - start, module)
+    return artifact

@@ -1,0 +1,80 @@
+"""DMA to and from computed addresses, and library calls: instructions whose views depend on data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from neuronc.artifact.model import LibraryCall, LibraryOperand
+from neuronc.dtypes import BY_CODE, BY_NAME
+from neuronc.isa import instructions as isa
+from neuronc.isa.operands import Memory, Operand
+from neuronc.numerics import BY_CODE as FUNCTIONS
+from neuronc.runtime.library import LIBRARY, ResultType
+from neuronc.runtime.memory import Array, Bytes, Core, hbm_view, window
+
+Call = Callable[[], object]
+
+
+def bind_gather(instr: isa.DmaGather, core: Core, buffers: Sequence[Bytes]) -> Call:
+    """dst[i, ...] = src[index[i] * step + ...]; negative indices are skipped."""
+    dst = _view(instr.dst, core, buffers)
+    index = core.view(instr.index).reshape(-1)
+    at = _windows(instr.src, instr.index_step, buffers)
+
+    def gather() -> None:
+        for lane, number in enumerate(index.tolist()):
+            if number >= 0:
+                np.copyto(dst[lane], at(number))
+
+    return gather
+
+
+def bind_scatter(instr: isa.DmaScatter, core: Core, buffers: Sequence[Bytes]) -> Call:
+    """dst[index[i] * step + ...] = src[i, ...] in order, or combined; negative ones are skipped."""
+    src = _view(instr.src, core, buffers)
+    index = core.view(instr.index).reshape(-1)
+    at = _windows(instr.dst, instr.index_step, buffers)
+    combine = FUNCTIONS[instr.accumulate].evaluate if instr.accumulate else None
+
+    def scatter() -> None:
+        for lane, number in enumerate(index.tolist()):
+            if number >= 0:
+                target = at(number)
+                np.copyto(target, combine(target, src[lane]) if combine else src[lane])
+
+    return scatter
+
+
+def bind_library(call: LibraryCall, buffers: Sequence[Bytes]) -> Call:
+    """Run a library function on whole buffers."""
+    function, params = LIBRARY[call.function], json.loads(call.params)
+    operands = [_whole(o, buffers) for o in call.inputs]
+    results = [_whole(o, buffers) for o in call.outputs]
+    types = [ResultType(o.shape, BY_NAME[o.dtype].numpy) for o in call.outputs]
+
+    def run() -> None:
+        for target, value in zip(results, function(params, operands, types), strict=True):
+            np.copyto(target, value, casting="unsafe")
+
+    return run
+
+
+def _view(operand: Operand, core: Core, buffers: Sequence[Bytes]) -> Array:
+    return hbm_view(operand, buffers) if operand.memory is Memory.HBM else core.view(operand)
+
+
+def _windows(operand: Operand, step: int, buffers: Sequence[Bytes]) -> Callable[[int], Array]:
+    """The window of an HBM operand at an index; bounds are checked at every access."""
+    dtype = BY_CODE[operand.dtype].numpy
+    base, strides = buffers[operand.buffer], tuple(s * dtype.itemsize for s in operand.steps)
+    scale, shape, offset = step * dtype.itemsize, operand.counts, operand.offset
+    return lambda index: window(base, shape, dtype, offset + index * scale, strides)
+
+
+def _whole(operand: LibraryOperand, buffers: Sequence[Bytes]) -> Array:
+    dtype = BY_NAME[operand.dtype].numpy
+    size = dtype.itemsize * int(np.prod(operand.shape))
+    return buffers[operand.argument][:size].view(dtype).reshape(operand.shape)

@@ -1,0 +1,233 @@
+"""What each instruction does, on views: one function a row of the table.
+
+`KERNELS[cls](instruction, views)` returns the bound call: views are looked up and functions chosen
+once, at load, so running is a flat loop over these calls. Floats are computed in float32 and
+rounded once where the instruction writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from neuronc.isa import instructions as isa
+from neuronc.isa.table import Instruction
+from neuronc.numerics import BY_CODE, REDUCTIONS, Function, cast
+from neuronc.runtime.memory import Array
+
+Call = Callable[[], object]
+Views = Mapping[str, Array]
+Kernel = Callable[[Instruction, Views], Call]
+_REDUCTION_BY_CODE = {row.code: row for row in REDUCTIONS.values()}
+_FLOAT = np.dtype(np.float32)
+KERNELS: dict[type[Instruction], Kernel] = {}
+
+
+def _kernel(cls: type[Instruction]) -> Callable[[Kernel], Kernel]:
+    def enter(function: Kernel) -> Kernel:
+        KERNELS[cls] = function
+        return function
+
+    return enter
+
+
+@_kernel(isa.MatMul)
+def _matmul(instr: Instruction, views: Views) -> Call:
+    """[K, M].T @ [K, N] in float32, as the systolic array accumulates."""
+    assert isinstance(instr, isa.MatMul)
+    dst, stationary, moving = views["dst"], views["stationary"], views["moving"]
+    if stationary.dtype == _FLOAT and stationary.ndim == moving.ndim == dst.ndim == 2:
+        left = stationary.T
+        if not instr.accumulate:
+            return lambda: np.matmul(left, moving, out=dst)
+        return lambda: np.add(dst, np.matmul(left, moving), out=dst)
+    accumulate, k = instr.accumulate, len(stationary)
+
+    def multiply() -> None:
+        left = stationary.reshape(k, -1).astype(np.float32)
+        right = moving.reshape(k, -1).astype(np.float32)
+        product = (left.T @ right).reshape(dst.shape)
+        np.copyto(dst, dst + product if accumulate else product, casting="unsafe")
+
+    return multiply
+
+
+@_kernel(isa.Transpose)
+def _transpose(instr: Instruction, views: Views) -> Call:
+    """dst[C, P] = src[P, C].T."""
+    dst, src = views["dst"], views["src"]
+    if src.ndim == dst.ndim == 2:
+        turned = src.T
+        return lambda: np.copyto(dst, turned)
+    rows = len(src)
+    return lambda: np.copyto(dst, src.reshape(rows, -1).T.reshape(dst.shape))
+
+
+@_kernel(isa.TensorTensor)
+def _tensor_tensor(instr: Instruction, views: Views) -> Call:
+    """dst = function(lhs, rhs)."""
+    assert isinstance(instr, isa.TensorTensor)
+    return _apply(BY_CODE[instr.function], views["dst"], views["lhs"], views["rhs"])
+
+
+@_kernel(isa.TensorScalar)
+def _tensor_scalar(instr: Instruction, views: Views) -> Call:
+    """dst = function1(function0(src, a), b)."""
+    assert isinstance(instr, isa.TensorScalar)
+    dst, src = views["dst"], views["src"]
+    first = views.get("scalar0", _immediate(instr.immediate0, src.dtype))
+    call = _ordered(instr.function0, instr.reverse0, dst, src, first)
+    if not instr.function1:
+        return call
+    second = views.get("scalar1", _immediate(instr.immediate1, dst.dtype))
+    return _both(call, _ordered(instr.function1, instr.reverse1, dst, dst, second))
+
+
+@_kernel(isa.ScalarTensorTensor)
+def _scalar_tensor_tensor(instr: Instruction, views: Views) -> Call:
+    """dst = function1(function0(src, a), tensor)."""
+    assert isinstance(instr, isa.ScalarTensorTensor)
+    dst, src = views["dst"], views["src"]
+    scalar = views.get("scalar", _immediate(instr.immediate, src.dtype))
+    first = _ordered(instr.function0, instr.reverse0, dst, src, scalar)
+    second = _ordered(instr.function1, instr.reverse1, dst, dst, views["tensor"])
+    return _both(first, second)
+
+
+@_kernel(isa.TensorReduce)
+def _tensor_reduce(instr: Instruction, views: Views) -> Call:
+    """dst = src reduced over its last `axes` dimensions."""
+    assert isinstance(instr, isa.TensorReduce)
+    dst, src = views["dst"], views["src"]
+    reduce = _REDUCTION_BY_CODE[instr.function].ufunc.reduce
+    axes = tuple(range(src.ndim - instr.axes, src.ndim))
+    if src.dtype == dst.dtype and _is_native(src.dtype):
+        dtype = dst.dtype
+        return lambda: reduce(src, axis=axes, dtype=dtype, out=dst)
+    return lambda: np.copyto(
+        dst, cast(reduce(src.astype(np.float32), axis=axes), dst.dtype), casting="unsafe"
+    )
+
+
+@_kernel(isa.Select)
+def _select(instr: Instruction, views: Views) -> Call:
+    """dst = on_true where predicate else on_false."""
+    dst, on_true, on_false = views["dst"], views["on_true"], views["on_false"]
+    predicate = views["predicate"]
+
+    def choose() -> None:
+        np.copyto(dst, on_false)
+        np.copyto(dst, on_true, where=predicate)
+
+    return choose
+
+
+@_kernel(isa.Copy)
+def _copy(instr: Instruction, views: Views) -> Call:
+    """dst = src, converted."""
+    return _convert(views["dst"], views["src"])
+
+
+@_kernel(isa.Memset)
+def _memset(instr: Instruction, views: Views) -> Call:
+    """dst = value."""
+    assert isinstance(instr, isa.Memset)
+    dst, value = views["dst"], _immediate(instr.value, views["dst"].dtype)
+    return lambda: np.copyto(dst, value)
+
+
+@_kernel(isa.Activation)
+def _activation(instr: Instruction, views: Views) -> Call:
+    """dst = function(scale * src + bias), and its row sums."""
+    assert isinstance(instr, isa.Activation)
+    dst, src, row = views["dst"], views["src"], BY_CODE[instr.function]
+    bias, scale, total = views.get("bias"), np.float32(instr.scale), views.get("row_sum")
+    if bias is None and instr.scale == 1.0 and total is None:
+        return _apply(row, dst, src)
+
+    def activate() -> None:
+        scaled = src.astype(np.float32) * scale
+        value = row.evaluate(scaled if bias is None else scaled + bias.astype(np.float32))
+        np.copyto(dst, value, casting="unsafe")
+        if total is not None:
+            np.copyto(total, value.sum(-1, keepdims=True), casting="unsafe")
+
+    return activate
+
+
+@_kernel(isa.Elementwise)
+def _elementwise(instr: Instruction, views: Views) -> Call:
+    """dst = function(src)."""
+    assert isinstance(instr, isa.Elementwise)
+    return _apply(BY_CODE[instr.function], views["dst"], views["src"])
+
+
+@_kernel(isa.Iota)
+def _iota(instr: Instruction, views: Views) -> Call:
+    """dst[p, i...] = base + p * partition_step + sum(i * steps)."""
+    assert isinstance(instr, isa.Iota)
+    dst = views["dst"]
+    steps = (instr.partition_step, instr.step0, instr.step1, instr.step2, instr.step3)
+    total = np.full((1,) * dst.ndim, instr.base, np.int32)
+    for d, (count, step) in enumerate(zip(dst.shape, steps, strict=False)):
+        line = np.arange(count, dtype=np.int32) * np.int32(step)
+        total = total + line.reshape((-1,) + (1,) * (dst.ndim - 1 - d))
+    return lambda: np.copyto(dst, total)
+
+
+@_kernel(isa.DmaCopy)
+def _dma_copy(instr: Instruction, views: Views) -> Call:
+    """dst = src, or combined."""
+    assert isinstance(instr, isa.DmaCopy)
+    dst, src = views["dst"], views["src"]
+    if instr.accumulate:
+        return _apply(BY_CODE[instr.accumulate], dst, dst, src)
+    return _convert(dst, src)
+
+
+def _apply(row: Function, dst: Array, *sources: Array) -> Call:
+    """dst = row(sources), in place where that is exact."""
+    kinds = {s.dtype for s in sources}
+    same = len(kinds) == 1 and row.result_dtype(sources[-1].dtype) == dst.dtype
+    if same and _is_native(sources[0].dtype):
+        into = row.in_place(sources[0].dtype)
+        return lambda: into(*sources, out=dst)
+    return lambda: np.copyto(dst, row.evaluate(*sources), casting="unsafe")
+
+
+def _ordered(code: int, reverse: int, dst: Array, left: Array, right: Array) -> Call:
+    arguments = (right, left) if reverse else (left, right)
+    return _apply(BY_CODE[code], dst, *arguments)
+
+
+def _both(first: Call, second: Call) -> Call:
+    def run() -> None:
+        first()
+        second()
+
+    return run
+
+
+def _convert(dst: Array, src: Array) -> Call:
+    """Copy, converting by StableHLO's rules where a plain C cast would not follow them."""
+    to, from_ = dst.dtype, src.dtype
+    if to == from_ or (_is_float(to) and _is_native(from_)) or (_is_float(to) and _is_float(from_)):
+        return lambda: np.copyto(dst, src, casting="unsafe")
+    return lambda: np.copyto(dst, cast(src, to))
+
+
+def _immediate(value: float, dtype: np.dtype) -> Array:
+    """A constant in the operand's type."""
+    if dtype.kind in "iu":
+        return np.asarray(int(value)).astype(dtype)
+    return np.asarray(value).astype(dtype)
+
+
+def _is_native(dtype: np.dtype) -> bool:
+    """Whether NumPy computes in the type itself; the small floats go through float32."""
+    return dtype.kind in "biu" or dtype == _FLOAT
+
+
+def _is_float(dtype: np.dtype) -> bool:
+    return dtype.kind in "fV" and dtype.name != "float8_e8m0fnu"
