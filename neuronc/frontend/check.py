@@ -62,7 +62,7 @@ def _problems(entry: ir.Operation, locations: Locations) -> Iterator[Problem]:
     for op in operations(entry):
         what = _operation_problem(op) or _result_problem(op, seen)
         if what:
-            yield locations.place(op.location), what
+            yield locations.place(op.location), what + locations.scope(op.location)
 
 
 def _operation_problem(op: ir.Operation) -> str:

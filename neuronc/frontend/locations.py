@@ -33,6 +33,11 @@ class Locations:
         """`file.py:31`, or the program: where an error message points."""
         return self._file_line(location) or self._name
 
+    def scope(self, location: ir.Location) -> str:
+        """` in jit(f)/add` for a location with a name but without a file, else empty."""
+        name = "" if self._file_line(location) else _name(location)
+        return f" in {name}" if name else ""
+
     def _file_line(self, location: ir.Location) -> str:
         if isinstance(location, ir.FileLineColLoc):
             return self._format(location)

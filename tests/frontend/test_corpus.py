@@ -11,7 +11,7 @@ from neuronc.frontend.load import load_module
 
 CORPUS = Path("/work/shared/stablehlo")
 EVERY = 10
-"""Load one in so many programs, to stay within two seconds."""
+"""Load one in so many programs, to stay within a few seconds."""
 
 
 @pytest.mark.skipif(not (CORPUS / "cases.zip").exists(), reason="the corpus is not here")

@@ -109,6 +109,16 @@ def test_one_unsupported_operation():
     )
 
 
+def test_an_unsupported_operation_without_a_line():
+    text = main(
+        "  %0 = stablehlo.custom_call @magic(%x) : (tensor<2xf32>) -> tensor<2xf32>"
+        ' loc("jit(f)/magic")\n  return %0 : tensor<2xf32>'
+    )
+    assert message(text, UnsupportedError) == (
+        "p.mlir: error: stablehlo.custom_call @magic in jit(f)/magic is not supported" + OPS_HINT
+    )
+
+
 def test_all_unsupported_operations_at_once():
     text = main(
         """  %t = stablehlo.create_token : !stablehlo.token
