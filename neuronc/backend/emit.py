@@ -86,7 +86,7 @@ class _Emitter:
     def __init__(self, kernel: KernelOp, sources: Sources) -> None:
         self._arguments = {a: i for i, a in enumerate(kernel.body.block.args)}
         self._sources = sources
-        self._depth = _depth(kernel.body.block)
+        self._depth = max(1, _depth(kernel.body.block))
         self.templates: list[_Template] = []
         self.library: list[LibraryCall] = []
 

@@ -274,6 +274,7 @@ class _Grouping:
         self._block.insert_op_before(fusion, group.ops[-1])
         for op in reversed(group.ops):
             op.detach()
+            op.erase(safe_erase=False)
         group.ops = [fusion]
 
     def _place(self, order: list[Group]) -> None:
@@ -329,7 +330,8 @@ class _Copier:
         if self.group.kind == LIBRARY:
             return False
         if isinstance(op, ConstantOp):
-            return splat_of(value) is not None and self.group.kind in (MAP, CONTRACT, INDEX)
+            scalar = self.group.kind == INDEX and not shape_of(value)
+            return splat_of(value) is not None and (self.group.kind in (MAP, CONTRACT) or scalar)
         return is_view_op(op) or isinstance(op, IotaOp)
 
 

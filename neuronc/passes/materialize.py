@@ -12,6 +12,7 @@ they name the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -23,9 +24,12 @@ from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.movement import IotaOp, ReshapeOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
-from neuronc.dialects.types import is_tensor
-from neuronc.passes.classify import CONTROL, INDEX, LIBRARY, is_source, kind_of
-from neuronc.passes.views import is_view_op, view_of
+from neuronc.dialects.types import element_type, is_tensor, shape_of
+from neuronc.passes.classify import CONTRACT, CONTROL, LIBRARY, MAP, is_source, kind_of
+from neuronc.passes.views import is_view_op, splat_of, view_of
+
+SPLAT_MAX = 64
+"""Splats up to this many elements are stored as constants."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def _visit(block: Block) -> None:
                 _insert(block, op, 0)
             continue
         for index, value in enumerate(op.operands):
-            if _needs_buffer(op, index) and not _has_buffer(value):
+            if _is_large_splat(op, value) or (_needs_buffer(op) and not _has_buffer(value)):
                 _insert(block, op, index)
         if isinstance(op, CONTROL):
             for region in op.regions:
@@ -56,15 +60,19 @@ def _visit(block: Block) -> None:
 
 
 def _is_splat_view(op: Operation) -> bool:
-    from neuronc.passes.views import splat_of
-
     return splat_of(op.results[0]) is not None
 
 
-def _needs_buffer(op: Operation, index: int) -> bool:
-    kind = kind_of(op)
-    if kind == INDEX:
+def _is_large_splat(op: Operation, value: SSAValue) -> bool:
+    """Whether an op that reads buffers is given a splat that an engine had better fill in."""
+    if kind_of(op) in (MAP, CONTRACT) or not is_tensor(value) or splat_of(value) is None:
         return False
+    return prod(shape_of(value)) > SPLAT_MAX and element_type(value).engine
+
+
+def _needs_buffer(op: Operation) -> bool:
+    """Whether the op reads whole dense buffers only."""
+    kind = kind_of(op)
     return kind == LIBRARY or (kind is None and not isinstance(op, ConstantOp | IotaOp))
 
 

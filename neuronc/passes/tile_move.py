@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import Operation, SSAValue
 
+from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.movement import ConcatenateOp, PadOp
 from neuronc.dialects.types import shape_of
 from neuronc.isa.operands import HBM_DIMENSIONS_MAX
@@ -36,7 +37,8 @@ def lower_move(body: Body, builder: Builder) -> None:
         elif isinstance(op, PadOp):
             _pad(body, builder, op, whole)
         else:
-            copy_view(builder, whole, view_in(body, value))
+            assert isinstance(op, MaterializeOp)
+            copy_view(builder, whole, view_in(body, op.operands[0]))
 
 
 def view_in(body: Body, value: SSAValue) -> View:

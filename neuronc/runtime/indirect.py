@@ -27,7 +27,7 @@ def bind_gather(instr: isa.DmaGather, core: Core, buffers: Sequence[Bytes]) -> C
     def gather() -> None:
         for lane, number in enumerate(index.tolist()):
             if number >= 0:
-                np.copyto(dst[lane], at(number))
+                np.copyto(dst[lane, ...], at(number))
 
     return gather
 
@@ -43,7 +43,7 @@ def bind_scatter(instr: isa.DmaScatter, core: Core, buffers: Sequence[Bytes]) ->
         for lane, number in enumerate(index.tolist()):
             if number >= 0:
                 target = at(number)
-                np.copyto(target, combine(target, src[lane]) if combine else src[lane])
+                np.copyto(target, combine(target, src[lane, ...]) if combine else src[lane, ...])
 
     return scatter
 
