@@ -171,7 +171,7 @@ def polygamma(n: F64, x: F64) -> F64:
 
 
 def _factorial(n: F64) -> F64:
-    """n! for whole n; infinite beyond 170!."""
+    """`n!` for whole n; infinite beyond 170!."""
     table = np.array([*np.cumprod(np.maximum(np.arange(171.0), 1)), np.inf])
     return table[np.clip(np.nan_to_num(n), 0, 171).astype(np.int64)]
 

@@ -1,0 +1,231 @@
+"""Custom calls to LAPACK, as JAX emits them on CPU, with NumPy.
+
+Targets are `lapack_<type><routine>_ffi` with <type> one of s, d, c, z. Options are character codes
+in the structured backend config. `info` results are 0, or positive where a routine gave up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neuronc.errors import UnsupportedError
+from neuronc.numerics.casting import Array, imaginary, real
+from neuronc.runtime.library.linear_algebra import (
+    cholesky_lower,
+    transposed,
+    triangular_solve,
+    wide,
+)
+from neuronc.runtime.library.registry import Params, ResultType, library
+
+Options: TypeAlias = Mapping[str, Any]
+Routine: TypeAlias = Callable[[Options, Sequence[Array], Sequence[ResultType]], list[Array]]
+
+ROUTINES: dict[str, Routine] = {}
+"""Routines by LAPACK name without the type letter."""
+
+
+def _routine(*names: str) -> Callable[[Routine], Routine]:
+    def register(routine: Routine) -> Routine:
+        ROUTINES.update(dict.fromkeys(names, routine))
+        return routine
+
+    return register
+
+
+def targets() -> frozenset[str]:
+    """All call targets this module serves."""
+    return frozenset(f"lapack_{kind}{name}_ffi" for kind in "sdcz" for name in ROUTINES)
+
+
+@library("custom_call")
+def custom_call(
+    params: Params, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """The routine named by `call_target_name`."""
+    target = str(params["call_target_name"])
+    if target not in targets():
+        raise UnsupportedError("custom_call", f"no library function for target {target}")
+    routine = ROUTINES[target.removeprefix("lapack_")[1:].removesuffix("_ffi")]
+    text = str(params.get("backend_config") or "{}")
+    with np.errstate(all="ignore"):
+        arrays = routine(json.loads(text), operands, results)
+    typed = zip(arrays, results, strict=True)
+    return [np.asarray(x).astype(r.dtype).reshape(r.shape) for x, r in typed]
+
+
+def _is(options: Options, name: str, letter: str) -> bool:
+    """Whether an option has a character code."""
+    return int(options[name]) == ord(letter)
+
+
+def _ok(x: Array) -> Array:
+    """Zeros for `info`, one per matrix."""
+    return np.zeros(x.shape[:-2], np.int32)
+
+
+@_routine("potrf")
+def potrf(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """Cholesky factor in one triangle, the other unchanged; info where not positive definite."""
+    a, lower = wide(operands[0]), _is(options, "uplo", "L")
+    factor = cholesky_lower(a if lower else np.conj(transposed(a)))
+    info = np.asarray(np.isnan(factor).any((-1, -2)))
+    if lower:
+        return [np.tril(factor) + np.triu(a, 1), info]
+    return [np.triu(np.conj(transposed(factor))) + np.tril(a, -1), info]
+
+
+@_routine("trsm")
+def trsm(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
+    """Triangular systems, as the StableHLO op."""
+    how = {"N": "NO_TRANSPOSE", "T": "TRANSPOSE", "C": "ADJOINT"}
+    params = {
+        "left_side": _is(options, "side", "L"),
+        "lower": _is(options, "uplo", "L"),
+        "unit_diagonal": _is(options, "diag", "U"),
+        "transpose_a": how[chr(int(options["trans_x"]))],
+    }
+    return triangular_solve(params, operands, results)
+
+
+@_routine("getrf")
+def getrf(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """L and U in one matrix, row exchanges (1-based), info; columns in order, batched."""
+    shape = operands[0].shape
+    lu = np.array(wide(operands[0])).reshape(-1, *shape[-2:])
+    steps = min(shape[-2:])
+    pivots = np.zeros((len(lu), steps), np.int32)
+    each = np.arange(len(lu))
+    for k in range(steps):
+        pivot = k + np.argmax(np.abs(lu[:, k:, k]), axis=1)
+        pivots[:, k] = pivot + 1
+        upper, lower = lu[:, k].copy(), lu[each, pivot].copy()
+        lu[:, k], lu[each, pivot] = lower, upper
+        scale = np.where(lu[:, k, k] == 0, 1, lu[:, k, k])
+        lu[:, k + 1 :, k] /= scale[:, None]
+        lu[:, k + 1 :, k + 1 :] -= lu[:, k + 1 :, k, None] * lu[:, k, None, k + 1 :]
+    diagonal = lu[:, np.arange(steps), np.arange(steps)] == 0
+    info = np.where(diagonal.any(1), np.argmax(diagonal, axis=1) + 1, 0)
+    return [lu, pivots, info]
+
+
+@_routine("geqrf")
+def geqrf(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """R above and the reflectors below the diagonal, and their factors."""
+    packed, factors = np.linalg.qr(wide(operands[0]), mode="raw")
+    return [transposed(packed), factors]
+
+
+@_routine("orgqr", "ungqr")
+def orgqr(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """Q from reflectors: the first columns of H(1) H(2) .. H(k)."""
+    packed, factors = (wide(x) for x in operands)
+    rows, columns = packed.shape[-2:]
+    q: Array = np.zeros_like(packed) + np.eye(rows, columns)
+    for k in reversed(range(factors.shape[-1])):
+        column = packed[..., k + 1 :, k : k + 1]
+        v = np.concatenate([np.ones_like(packed[..., :1, :1]), column], axis=-2)
+        below = q[..., k:, :]
+        projected = np.matmul(np.conj(transposed(v)), below)
+        q[..., k:, :] = below - factors[..., k, None, None] * v * projected
+    return [q]
+
+
+@_routine("syevd", "heevd")
+def syevd(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """Eigenvectors in columns and ascending eigenvalues of symmetric matrices."""
+    a = wide(operands[0])
+    values, vectors = np.linalg.eigh(a, "L" if _is(options, "uplo", "L") else "U")
+    return [vectors, values, _ok(a)]
+
+
+@_routine("gesdd", "gesvd")
+def gesdd(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """Singular values and, by `mode`, all (A) or some (S) singular vectors."""
+    a = wide(operands[0])
+    if _is(options, "mode", "N"):
+        values = np.linalg.svd(a, compute_uv=False)
+        empty = [np.zeros(results[i].shape, results[i].dtype) for i in (2, 3)]
+        return [a, values, *empty, _ok(a)]
+    left, values, right = np.linalg.svd(a, full_matrices=_is(options, "mode", "A"))
+    return [a, values, left, right, _ok(a)]
+
+
+@_routine("geev")
+def geev(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
+    """Eigenvalues (two parts for real matrices), left and right eigenvectors, info."""
+    a = wide(operands[0])
+    values, right = np.linalg.eig(a.astype(np.complex128) if a.dtype.kind == "c" else a)
+    values, right = values.astype(np.complex128), right.astype(np.complex128)
+    left = np.zeros_like(right)
+    if _is(options, "compute_left", "V"):
+        left = np.conj(transposed(np.linalg.inv(right)))
+        left = left / np.linalg.norm(left, axis=-2, keepdims=True)
+    parts = [values] if a.dtype.kind == "c" else [real(values), imaginary(values)]
+    return [*parts, left, right, _ok(a)]
+
+
+@_routine("gehrd")
+def gehrd(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """Hessenberg form with the reflectors below it, and their factors."""
+    h = np.array(wide(operands[0]))
+    size = h.shape[-1]
+    factors = np.zeros((*h.shape[:-2], max(size - 1, 0)), h.dtype)
+    for k in range(size - 1):
+        v, factor, beta = _reflector(h[..., k + 1 :, k])
+        column, row = v[..., :, None], np.conj(v)[..., None, :]
+        below = h[..., k + 1 :, k:]
+        below -= np.conj(factor)[..., None, None] * column * np.matmul(row, below)
+        right = h[..., :, k + 1 :]
+        right -= factor[..., None, None] * np.matmul(right, column) * row
+        h[..., k + 1, k] = beta
+        h[..., k + 2 :, k] = v[..., 1:]
+        factors[..., k] = factor
+    return [h, factors, _ok(h)]
+
+
+def _reflector(x: Array) -> tuple[Array, Array, Array]:
+    """v, factor and beta with (I - factor v v^H)^H x = beta e1 and v[0] = 1, as LAPACK's larfg."""
+    head = x[..., 0]
+    rest = np.linalg.norm(x[..., 1:], axis=-1)
+    norm = np.hypot(np.abs(head), rest)
+    real_head = real(head) if x.dtype.kind == "c" else head
+    beta = -np.copysign(norm, real_head)
+    trivial = (rest == 0) & (head == real_head)
+    safe = np.where(trivial, 1, beta)
+    factor = np.where(trivial, 0, (safe - head) / safe)
+    v = x / np.where(trivial, 1, head - safe)[..., None]
+    v[..., 0] = 1
+    v[..., 1:] = np.where(trivial[..., None], 0, v[..., 1:])
+    return v, factor.astype(x.dtype), np.where(trivial, head, beta).astype(x.dtype)
+
+
+@_routine("gtsv")
+def gtsv(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
+    """Tridiagonal systems by dense elimination; the diagonals are returned as they came."""
+    lower, middle, upper, b = (wide(x) for x in operands)
+    size = middle.shape[-1]
+    a = np.zeros((*middle.shape[:-1], size, size), middle.dtype)
+    at = np.arange(int(size))
+    a[..., at, at] = middle
+    a[..., at[1:], at[:-1]] = lower[..., -(size - 1) :] if size > 1 else 0
+    a[..., at[:-1], at[1:]] = upper[..., : size - 1]
+    return [lower, middle, upper, np.linalg.solve(a, b), _ok(a)]
