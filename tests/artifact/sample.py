@@ -147,7 +147,7 @@ def full() -> Artifact:
 
 def sealed(data: bytearray) -> bytes:
     """Recompute every checksum, so that only what the bytes mean can be wrong."""
-    count = min(HEADER.unpack_from(data)[4], (len(data) - HEADER.size) // ENTRY.size)
+    count = min(HEADER.unpack_from(data)[3], (len(data) - HEADER.size) // ENTRY.size)
     end = HEADER.size + ENTRY.size * count
     for at in range(HEADER.size, end, ENTRY.size):
         row = list(ENTRY.unpack_from(data, at))
