@@ -7,7 +7,6 @@ byte by byte.
 
 from __future__ import annotations
 
-import mmap
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 from neuronc.artifact.checks import check_artifact, check_constants
 from neuronc.artifact.codec import DAMAGED, decode, encode
 from neuronc.artifact.constants import hashed, section_bytes, view_elements, write_elements
+from neuronc.artifact.mapping import map_file
 from neuronc.artifact.model import Artifact, Buffer, Constant, Kernel, TensorInfo
 from neuronc.artifact.output import new_file
 from neuronc.artifact.program import decode_program, encode_program
@@ -30,7 +30,7 @@ from neuronc.artifact.sections import (
     place,
     title,
 )
-from neuronc.errors import ArtifactError, InputError
+from neuronc.errors import ArtifactError
 from neuronc.isa.records import stream_dtype
 from neuronc.isa.table import ENGINES, Engine, record_bytes
 
@@ -83,7 +83,7 @@ def read(source: Path | Data, *, check: bool = False) -> Artifact:
     """
     if isinstance(source, Data):
         return _decode(memoryview(source).cast("B").toreadonly(), "<bytes>", check)
-    return _decode(_map(source), os.fspath(source), check)
+    return _decode(map_file(source), os.fspath(source), check)
 
 
 def verify(source: Path | Data) -> None:
@@ -94,16 +94,6 @@ def verify(source: Path | Data) -> None:
         ArtifactError: it is damaged.
     """
     read(source, check=True)
-
-
-def _map(path: Path) -> memoryview:
-    try:
-        with open(path, "rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                return memoryview(file.read())
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise InputError(os.fspath(path), f"cannot read: {error.strerror or error}") from error
 
 
 def _pieces(artifact: Artifact) -> Iterator[Piece]:

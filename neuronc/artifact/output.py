@@ -16,8 +16,8 @@ from neuronc.errors import InputError
 
 
 @contextmanager
-def new_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
-    """Open `path` for writing; it appears, whole, when the block ends without an error.
+def new_path(path: str | os.PathLike[str]) -> Generator[Path]:
+    """Name an empty file to fill; it becomes `path` when the block ends without an error.
 
     Raises:
         InputError: the file cannot be created or written.
@@ -26,8 +26,8 @@ def new_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
     direct = target.exists() and not target.is_file()
     temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        with temporary.open("wb" if direct else "xb") as file:
-            yield file
+        temporary.open("wb" if direct else "xb").close()
+        yield temporary
         if not direct:
             temporary.replace(target)
     except OSError as error:
@@ -38,3 +38,14 @@ def new_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
         if not direct:
             with suppress(OSError):
                 temporary.unlink()
+
+
+@contextmanager
+def new_file(path: str | os.PathLike[str]) -> Generator[BinaryIO]:
+    """Open `path` for writing; it appears, whole, when the block ends without an error.
+
+    Raises:
+        InputError: the file cannot be created or written.
+    """
+    with new_path(path) as temporary, temporary.open("wb") as file:
+        yield file
