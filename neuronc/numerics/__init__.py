@@ -50,13 +50,14 @@ class Function:
     `out` may be one of the arrays. The caller silences NumPy's floating-point warnings once.
     """
     into_kinds: str = "f"
-    """Kinds (b, i, u, f of 32 or 64 bits, c) for which `into` is right."""
+    """Kinds (b, i, u, f of 32 or 64 bits, c, or s for float32 only) for which `into` is right."""
     result: Literal["same", "bool", "real", "complex"] = "same"
     """The result's element type, from the last operand's."""
 
     def in_place(self, dtype: np.dtype[Any]) -> InPlace:
         """Return `into` where it applies to operands of `dtype`, else a copy through `evaluate`."""
         fits = dtype.kind != "V" and dtype != np.float16 and kind(dtype) in self.into_kinds
+        fits = fits or (dtype == np.float32 and "s" in self.into_kinds)
         if self.into is not None and fits:
             return self.into
         return in_place.through(self.evaluate)
@@ -276,9 +277,9 @@ _ROWS: tuple[Function, ...] = (
     Function(110, "acosh", 1, _real(np.arccosh, np.arccosh), np.arccosh),
     Function(111, "atanh", 1, _real(np.arctanh, np.arctanh), np.arctanh),
     # special
-    Function(120, "erf", 1, _real(special.erf), in_place.erf),
+    Function(120, "erf", 1, _real(special.erf), in_place.erf, "s"),
     Function(121, "erfc", 1, _real(special.erfc)),
-    Function(122, "erf_inv", 1, _real(special.erf_inv)),
+    Function(122, "erf_inv", 1, _real(special.erf_inv), in_place.erf_inv, "s"),
     Function(123, "lgamma", 1, _real(special.lgamma)),
     Function(124, "digamma", 1, _real(special.digamma)),
     Function(125, "polygamma", 2, _real(special.polygamma)),

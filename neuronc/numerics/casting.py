@@ -49,7 +49,39 @@ def _computes_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def widen(x: Array) -> Array:
     """Return `x` in the NumPy type its values are computed in, exactly."""
+    if _is_byte_float(x.dtype):
+        return _byte_values(x.dtype)[x.view(np.uint8)]
     return x.astype(_computes_in(x.dtype), copy=False)
+
+
+@cache
+def _is_byte_float(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "V" and dtype.itemsize == 1 and kind(dtype) == "f"
+
+
+@cache
+def _byte_values(dtype: np.dtype[Any]) -> Array:
+    """The float32 value of every byte."""
+    return np.arange(256).astype(np.uint8).view(dtype).astype(np.float32)
+
+
+@cache
+def _byte_roundings(dtype: np.dtype[Any]) -> Array:
+    """The element of a one-byte float type nearest to every bfloat16."""
+    words = np.arange(1 << 16).astype(np.uint16)
+    with np.errstate(all="ignore"):
+        return words.view(ml_dtypes.bfloat16).astype(np.float32).astype(dtype)
+
+
+def _round_to_byte(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Round float32 to a one-byte float type through a table, as exactly as one by one.
+
+    Rounding to odd first (the low half only leaves a sticky bit) makes the second rounding, from
+    bfloat16's eight bits to five or fewer, the only one that counts.
+    """
+    word = np.asarray(x).view(np.uint32)
+    sticky = np.bitwise_and(word, np.uint32(0xFFFF)) != 0
+    return _byte_roundings(dtype)[np.bitwise_or(np.right_shift(word, np.uint32(16)), sticky)]
 
 
 def real(x: Array) -> Array:
@@ -80,6 +112,8 @@ def cast(x: Array, dtype: DTypeLike) -> Array:
             x, source = real(x), "f"
         if source == "f" and to in "iu":
             return _saturate(x, target)
+        if x.dtype == np.float32 and _is_byte_float(target):
+            return _round_to_byte(x, target)
         return x.astype(target)
 
 

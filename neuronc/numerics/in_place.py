@@ -90,3 +90,44 @@ def _horner(t: Array, coefficients: tuple[float, ...], out: Array) -> Array:
         np.multiply(out, t, out)
         np.add(out, coefficient, out)
     return out
+
+
+# erf_inv(x) / x in w = -log(1 - x * x), highest order first: in w - 2.5 on [0, 5], relative error
+# 7e-9, and in sqrt(w) - 3.1795868 on [5, 17], 2e-8.
+_ERF_INV = (
+    -8.93192597e-09,
+    2.33359672e-08,
+    4.681313481e-07,
+    -3.463985268e-06,
+    -4.972419689e-06,
+    0.0002183493862,
+    -0.001252726392,
+    -0.004177392875,
+    0.2466402791,
+    1.50140936,
+)
+_ERF_INV_TAIL = (
+    0.0001074866143,
+    -0.0001273813863,
+    -0.0003528403472,
+    0.001197897558,
+    -0.002129188821,
+    0.003140306128,
+    -0.00454346617,
+    0.006245953633,
+    1.004443106,
+    3.013130074,
+)
+
+
+def erf_inv(x: Array, out: Array) -> None:
+    """The inverse error function as x times a polynomial in log((1 - x) (1 + x))."""
+    x = np.array(x)
+    w = -np.log((1 - x) * (1 + x))
+    _horner(w - np.float32(2.5), _ERF_INV, out)
+    tail = w > 5
+    if tail.any():
+        root = np.sqrt(w[tail]) - np.float32(3.1795868)
+        out[tail] = _horner(root, _ERF_INV_TAIL, np.empty_like(root))
+    np.multiply(out, x, out)
+    np.copyto(out, np.copysign(np.float32(np.inf), x), where=np.abs(x) == 1)

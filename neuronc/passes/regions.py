@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.ir import Operation, Region, SSAValue
 
+from neuronc.dialects.stablehlo.base import location
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.params import params
 from neuronc.dialects.stablehlo.weight import Weight
@@ -55,7 +56,8 @@ def library_params(op: Operation) -> Json:
 
 def _encode_op(op: Operation, ids: dict[SSAValue, int]) -> Json:
     if op.name in _CONTROL:
-        raise UnsupportedError(op.name, "control flow inside a region that is applied to elements")
+        what = f"{op.name} inside a region that is applied to elements"
+        raise UnsupportedError(location(op), f"{what} is not supported")
     step: Json = {
         "op": op.name.partition(".")[2],
         "operands": [ids[operand] for operand in op.operands],
