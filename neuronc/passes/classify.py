@@ -31,8 +31,10 @@ MAP, CONTRACT, MOVE, INDEX, LIBRARY = "map", "contract", "move", "index", "libra
 
 def kind_of(op: Operation) -> str | None:
     """The kind of kernel that computes `op`; None for views, constants, control and the end."""
-    if is_view_op(op) or isinstance(op, (ConstantOp, IotaOp, *CONTROL)) or not op.results:
+    if is_view_op(op) or isinstance(op, (ConstantOp, *CONTROL)) or not op.results:
         return None
+    if isinstance(op, IotaOp):
+        return None if is_counted(op) else LIBRARY
     if not all(is_tensor(v) for v in (*op.operands, *op.results)):
         return LIBRARY
     if isinstance(op, MaterializeOp | ConcatenateOp | PadOp):
@@ -54,7 +56,12 @@ def is_source(value: SSAValue) -> bool:
     assert isinstance(op, Operation)
     if isinstance(op, ConstantOp):
         return splat_of(value) is None
-    return not (is_view_op(op) or isinstance(op, IotaOp))
+    return not (is_view_op(op) or is_counted(op))
+
+
+def is_counted(op: Operation) -> bool:
+    """Whether the op is an iota that gpsimd makes in place, of a type that it computes on."""
+    return isinstance(op, IotaOp) and element_type(op.results[0]).engine
 
 
 def _is_dense(op: Operation) -> bool:

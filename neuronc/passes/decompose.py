@@ -19,10 +19,13 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
+from neuronc.dialects.stablehlo.binary import ClampOp, SelectOp
 from neuronc.dialects.stablehlo.contraction import ConvolutionOp
 from neuronc.dialects.stablehlo.reduction import ReduceOp, ReduceWindowOp
+from neuronc.dialects.types import shape_of
 from neuronc.passes.decompose_convolution import decompose_convolution
 from neuronc.passes.decompose_reduction import decompose_reduce, decompose_reduce_window
+from neuronc.passes.rewriting import Before
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,18 @@ class Decompose(ModulePass):
             _RULES[type(inner)](inner)
 
 
+def _spread_scalars(op: Operation) -> None:
+    """A scalar predicate or bound of select and clamp is repeated over the whole shape."""
+    shape = shape_of(op.results[0])
+    for index, value in enumerate(op.operands):
+        if shape and not shape_of(value):
+            op.operands[index] = Before(op).broadcast(value, shape, [])
+
+
 _RULES: dict[type[Operation], Callable[[Operation], None]] = {
     ConvolutionOp: decompose_convolution,
     ReduceOp: decompose_reduce,
     ReduceWindowOp: decompose_reduce_window,
+    SelectOp: _spread_scalars,
+    ClampOp: _spread_scalars,
 }

@@ -86,6 +86,8 @@ def decompose_reduce_window(op: Operation) -> None:
         return
     if not prod(shape_of(op.operands[0])) or not prod(shape_of(op.results[0])):
         return
+    if any(1 < n <= size for n, size in zip(shape_of(op.operands[0]), sizes, strict=True)):
+        return  # Cumulative: a scan that the library does in linear time and in order.
     b = Before(op)
     padded = _padded(op, b)
     strides, dilations = ints(op, "window_strides"), ints(op, "window_dilations")

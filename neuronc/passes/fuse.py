@@ -25,13 +25,21 @@ from xdsl.passes import ModulePass
 
 from neuronc.dialects.program import FusionOp, YieldOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
-from neuronc.dialects.stablehlo.movement import IotaOp
 from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.types import shape_of
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.passes.attributes import ints
 from neuronc.passes.budget import columns_max
-from neuronc.passes.classify import CONTRACT, CONTROL, INDEX, LIBRARY, MAP, is_source, kind_of
+from neuronc.passes.classify import (
+    CONTRACT,
+    CONTROL,
+    INDEX,
+    LIBRARY,
+    MAP,
+    is_counted,
+    is_source,
+    kind_of,
+)
 from neuronc.passes.views import View, dense, is_view_op, splat_of, view_of
 
 EPILOGUE_MAX = 24
@@ -261,7 +269,8 @@ class _Grouping:
             copied = op.clone(mapping)
             block.add_op(copied)
         outputs = [v for op in group.ops for v in op.results if _leaves(v, set(group.ops))]
-        outputs = outputs or [group.ops[-1].results[0]]
+        if group.kind == LIBRARY or not outputs:
+            outputs = list(group.ops[-1].results)
         block.add_op(YieldOp.create(operands=[mapping[v] for v in outputs]))
         fusion = FusionOp.create(
             operands=fusion_inputs,
@@ -332,7 +341,7 @@ class _Copier:
         if isinstance(op, ConstantOp):
             scalar = self.group.kind == INDEX and not shape_of(value)
             return splat_of(value) is not None and (self.group.kind in (MAP, CONTRACT) or scalar)
-        return is_view_op(op) or isinstance(op, IotaOp)
+        return is_view_op(op) or is_counted(op)
 
 
 def _space(op: Operation, kind: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -22,10 +22,11 @@ from xdsl.passes import ModulePass
 
 from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.stablehlo.movement import IotaOp, ReshapeOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.types import element_type, is_tensor, shape_of
-from neuronc.passes.classify import CONTRACT, CONTROL, LIBRARY, MAP, is_source, kind_of
+from neuronc.passes.classify import CONTRACT, CONTROL, LIBRARY, MAP, is_counted, is_source, kind_of
 from neuronc.passes.views import is_view_op, splat_of, view_of
 
 SPLAT_MAX = 64
@@ -65,6 +66,8 @@ def _is_splat_view(op: Operation) -> bool:
 
 def _is_large_splat(op: Operation, value: SSAValue) -> bool:
     """Whether an op that reads buffers is given a splat that an engine had better fill in."""
+    if isinstance(op, DotGeneralOp):
+        return splat_of(value) is not None
     if kind_of(op) in (MAP, CONTRACT) or not is_tensor(value) or splat_of(value) is None:
         return False
     return prod(shape_of(value)) > SPLAT_MAX and element_type(value).engine
@@ -73,7 +76,7 @@ def _is_large_splat(op: Operation, value: SSAValue) -> bool:
 def _needs_buffer(op: Operation) -> bool:
     """Whether the op reads whole dense buffers only."""
     kind = kind_of(op)
-    return kind == LIBRARY or (kind is None and not isinstance(op, ConstantOp | IotaOp))
+    return kind == LIBRARY or (kind is None and not isinstance(op, ConstantOp) and not is_counted(op))
 
 
 def _has_buffer(value: SSAValue) -> bool:
