@@ -145,6 +145,9 @@ def _argument(op: Operation, dimensions: list[int], shape: tuple[int, ...]) -> N
     if not function or not counted or not engine or len(dimensions) != 1:
         return
     b, (d,) = Before(op), dimensions
+    if shape[d] == 1:
+        replace(op, *(b.reshape(v, shape_of(r)) for v, r in zip((values, indices), op.results)))
+        return
     kind, number = element_type(values), element_type(indices)
     neutral = b.splat(REDUCTIONS[function].identity(kind.numpy)[()], (), kind)
     best = reduce(b, function, values, neutral, [d])

@@ -26,7 +26,7 @@ from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.stablehlo.movement import IotaOp, ReshapeOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.types import element_type, is_tensor, shape_of
-from neuronc.passes.classify import CONTRACT, CONTROL, LIBRARY, MAP, is_counted, is_source, kind_of
+from neuronc.passes.classify import CONTRACT, CONTROL, INDEX, LIBRARY, MAP, MOVE, is_counted, is_source, kind_of
 from neuronc.passes.views import is_view_op, splat_of, view_of
 
 SPLAT_MAX = 64
@@ -53,7 +53,8 @@ def _visit(block: Block) -> None:
                 _insert(block, op, 0)
             continue
         for index, value in enumerate(op.operands):
-            if _is_large_splat(op, value) or (_needs_buffer(op) and not _has_buffer(value)):
+            unread = _needs_buffer(op) and not _has_buffer(value)
+            if unread or _is_large_splat(op, value) or _is_moved_count(op, value):
                 _insert(block, op, index)
         if isinstance(op, CONTROL):
             for region in op.regions:
@@ -71,6 +72,11 @@ def _is_large_splat(op: Operation, value: SSAValue) -> bool:
     if kind_of(op) in (MAP, CONTRACT) or not is_tensor(value) or splat_of(value) is None:
         return False
     return prod(shape_of(value)) > SPLAT_MAX and element_type(value).engine
+
+
+def _is_moved_count(op: Operation, value: SSAValue) -> bool:
+    """Whether a DMA is asked to move an iota, which only an engine can make."""
+    return kind_of(op) in (MOVE, INDEX) and _starts_at_iota(value)
 
 
 def _needs_buffer(op: Operation) -> bool:
@@ -104,4 +110,4 @@ def _starts_at_iota(value: SSAValue) -> bool:
     op = value.owner
     while isinstance(op, Operation) and is_view_op(op):
         op = op.operands[0].owner
-    return isinstance(op, IotaOp)
+    return isinstance(op, Operation) and is_counted(op)
