@@ -23,16 +23,13 @@ from neuronc.artifact.model import (
     TensorInfo,
     While,
 )
-from neuronc.artifact.reach import buffer_bytes, check_records
+from neuronc.artifact.streams import BUFFERS_MAX, buffer_key, check_streams
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import ArtifactError
-from neuronc.hardware import GENERATIONS
-from neuronc.isa import records
+from neuronc.hardware import GENERATIONS, Generation
 
 RANK_MAX = 32
 """More dimensions than NumPy takes on every supported version would fail later."""
-BUFFERS_MAX = 1 << 16
-"""An operand names its buffer in 16 bits."""
 
 
 def check_shape(shape: Sequence[int], dtype: str, limit_bytes: int, where: str) -> None:
@@ -68,7 +65,10 @@ def check_artifact(artifact: Artifact, name: str) -> None:
         ArtifactError: naming the first part that breaks a rule.
     """
     _check_signature(artifact, name)
-    needs = [_check_kernel(artifact, kernel, name) for kernel in artifact.kernels]
+    hw = GENERATIONS[artifact.target]
+    for kernel in artifact.kernels:
+        _check_kernel(kernel, hw, f"{name}: kernel {kernel.name}")
+    needs = check_streams(artifact.kernels, len(artifact.sources), hw, name)
     _check_buffers(artifact, name)
     _check_steps(artifact, artifact.program, needs, f"{name}: program")
 
@@ -101,19 +101,12 @@ def _check_donation(info: TensorInfo, artifact: Artifact, where: str) -> None:
         raise ArtifactError(where, f"donated to {output.name}, which has another size", DAMAGED)
 
 
-def _check_kernel(artifact: Artifact, kernel: Kernel, name: str) -> list[int]:
-    where = f"{name}: kernel {kernel.name}"
-    hw = GENERATIONS[artifact.target]
+def _check_kernel(kernel: Kernel, hw: Generation, where: str) -> None:
     if not 0 <= kernel.buffers <= BUFFERS_MAX:
         raise ArtifactError(where, f"{kernel.buffers} buffers", DAMAGED)
     if any(not 0 <= w < kernel.buffers for w in kernel.written):
         raise ArtifactError(where, "writes a buffer that it does not have", DAMAGED)
-    for engine, stream in kernel.streams.items():
-        at = f"{where}: {engine.name.lower()}"
-        records.verify(stream, engine, at, hw, kernel.buffers)
     _check_library(kernel, hw.hbm_bytes, where)
-    check_records(kernel, len(artifact.sources), where)
-    return buffer_bytes(kernel, where)
 
 
 def _check_library(kernel: Kernel, limit: int, where: str) -> None:
@@ -123,6 +116,8 @@ def _check_library(kernel: Kernel, limit: int, where: str) -> None:
             if not 0 <= operand.argument < kernel.buffers:
                 raise ArtifactError(at, f"names buffer {operand.argument}, which is none", DAMAGED)
             check_shape(operand.shape, operand.dtype, limit, at)
+        if not {operand.argument for operand in call.outputs} <= {*kernel.written}:
+            raise ArtifactError(at, "writes a buffer that the kernel only reads", DAMAGED)
         try:
             params: object = json.loads(call.params)
         except (ValueError, RecursionError):
@@ -138,15 +133,19 @@ def _check_buffers(artifact: Artifact, name: str) -> None:
         check_shape(buffer.shape, buffer.dtype, limit, where)
         room = _room(artifact, buffer, where)
         size = nbytes(buffer.shape, buffer.dtype)
-        if min(buffer.offset, buffer.bytes) < 0 or buffer.offset + buffer.bytes > room:
-            problem = f"{buffer.bytes} bytes at {buffer.offset} reach outside {room} bytes"
-            raise ArtifactError(where, problem, DAMAGED)
-        if size > buffer.bytes:
+        if buffer.bytes != size:
             raise ArtifactError(where, f"{size} bytes in a run of {buffer.bytes}", DAMAGED)
+        whole = buffer.kind is BufferKind.TEMPORARY or (buffer.offset, size) == (0, room)
+        if buffer.offset < 0 or buffer.offset + size > room or not whole:
+            problem = f"{size} bytes at {buffer.offset}, of {room} bytes"
+            raise ArtifactError(where, problem, DAMAGED)
+    held = sorted(b.index for b in artifact.buffers if b.kind is BufferKind.OUTPUT)
+    if held != list(range(len(artifact.outputs))):
+        raise ArtifactError(f"{name}: buffers", "not one for each output", DAMAGED)
 
 
 def _room(artifact: Artifact, buffer: Buffer, where: str) -> int:
-    """Bytes of what the buffer is a part of."""
+    """Bytes of what the buffer is; of the arena, for a temporary, which is a part of it."""
     if buffer.kind is BufferKind.TEMPORARY:
         return artifact.temporary_bytes
     owners: dict[BufferKind, Sequence[TensorInfo | Constant]] = {
@@ -162,7 +161,7 @@ def _room(artifact: Artifact, buffer: Buffer, where: str) -> int:
 
 
 def _check_steps(
-    artifact: Artifact, steps: Sequence[Step], needs: list[list[int]], where: str
+    artifact: Artifact, steps: Sequence[Step], needs: dict[int, int], where: str
 ) -> None:
     for step in steps:
         match step:
@@ -181,24 +180,36 @@ def _check_steps(
 
 def _check_scalar(artifact: Artifact, index: int, dtypes: Sequence[str], where: str) -> None:
     buffer = _buffer(artifact, index, where)
-    if buffer.dtype not in dtypes or buffer.bytes < BY_NAME[buffer.dtype].bytes:
+    if buffer.dtype not in dtypes or buffer.bytes != BY_NAME[buffer.dtype].bytes:
         problem = f"a branch on buffer {index}, which is {buffer.bytes} bytes of {buffer.dtype}"
         raise ArtifactError(where, problem, DAMAGED)
 
 
-def _check_call(artifact: Artifact, call: Call, needs: list[list[int]], where: str) -> None:
-    if call.kernel >= len(needs):
-        problem = f"calls kernel {call.kernel}, but there are {len(needs)}"
+def _check_call(artifact: Artifact, call: Call, needs: dict[int, int], where: str) -> None:
+    if call.kernel >= len(artifact.kernels):
+        problem = f"calls kernel {call.kernel}, but there are {len(artifact.kernels)}"
         raise ArtifactError(where, problem, DAMAGED)
-    name, need = artifact.kernels[call.kernel].name, needs[call.kernel]
-    if len(call.buffers) != len(need):
-        problem = f"calls {name} with {len(call.buffers)} buffers, but it has {len(need)}"
-        raise ArtifactError(where, problem, DAMAGED)
-    for argument, (index, size) in enumerate(zip(call.buffers, need, strict=True)):
-        buffer = _buffer(artifact, index, where)
+    kernel = artifact.kernels[call.kernel]
+    at = f"{where}: call of {kernel.name}"
+    if len(call.buffers) != kernel.buffers:
+        problem = f"{len(call.buffers)} buffers are given, {kernel.buffers} needed"
+        raise ArtifactError(at, problem, DAMAGED)
+    for argument, index in enumerate(call.buffers):
+        buffer, size = _buffer(artifact, index, at), needs.get(buffer_key(call.kernel, argument), 0)
         if buffer.bytes < size:
-            problem = f"{name} reaches {size} bytes into argument {argument}, which has"
-            raise ArtifactError(where, f"{problem} {buffer.bytes}", DAMAGED)
+            problem = f"reaches {size} bytes into argument {argument}, which has {buffer.bytes}"
+            raise ArtifactError(at, problem, DAMAGED)
+    for argument in kernel.written:
+        _check_writable(artifact, call.buffers[argument], at)
+
+
+def _check_writable(artifact: Artifact, index: int, where: str) -> None:
+    """Constants, and inputs that are not donated, are only read."""
+    buffer = artifact.buffers[index]
+    donated = buffer.kind is BufferKind.INPUT and artifact.inputs[buffer.index].donated >= 0
+    if buffer.kind not in (BufferKind.TEMPORARY, BufferKind.OUTPUT) and not donated:
+        problem = f"writes {buffer.kind.name.lower()} {buffer.index}, which is only read"
+        raise ArtifactError(where, problem, DAMAGED)
 
 
 def _buffer(artifact: Artifact, index: int, where: str) -> Buffer:
