@@ -7,18 +7,23 @@ from __future__ import annotations
 
 
 class NeuroncError(Exception):
-    """One clear message: `where: error: problem`, with a hint of what to do."""
+    """One clear message: `where: error: NRC-0123: problem`, with a hint of what to do.
 
-    def __init__(self, where: str, problem: str, hint: str = "") -> None:
+    The code says which kind of problem it is; `neuronc explain NRC-0123` tells more.
+    """
+
+    def __init__(self, where: str, problem: str, hint: str = "", *, code: str = "") -> None:
         super().__init__(where, problem, hint)
         self.where = where
         self.problem = problem
         self.hint = hint
+        self.code = code
 
     def __str__(self) -> str:
         """Render as the command line prints it."""
+        code = f"{self.code}: " if self.code else ""
         hint = f"\n  hint: {self.hint}" if self.hint else ""
-        return f"{self.where}: error: {self.problem}{hint}"
+        return f"{self.where}: error: {code}{self.problem}{hint}"
 
 
 class InputError(NeuroncError):
