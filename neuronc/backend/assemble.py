@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
@@ -11,6 +13,7 @@ from neuronc.artifact.model import Artifact, Constant, Kernel, TensorInfo
 from neuronc.backend.emit import Sources
 from neuronc.backend.kernels import finish_kernel
 from neuronc.backend.plan import Plan
+from neuronc.dialects.stablehlo.params import decode
 from neuronc.dialects.tile import KernelOp
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.dtypes import BY_NUMPY
@@ -53,17 +56,27 @@ def _infos(
 ) -> tuple[TensorInfo, ...]:
     out: list[TensorInfo] = []
     for i, kind in enumerate(types):
-        given = attributes.data[i].data if attributes is not None else {}
+        given = _members(attributes, i)
         name, donated = given.get("neuronc.name"), given.get("neuronc.donated")
         out.append(
             TensorInfo(
                 name.data if isinstance(name, StringAttr) else f"{prefix}{i}",
                 shape_of(kind),
                 element_type(kind).name,
-                donated.value.data if isinstance(donated, IntegerAttr) else -1,
+                _number(donated),
             )
         )
     return tuple(out)
+
+
+def _members(attributes: ArrayAttr[DictionaryAttr] | None, index: int) -> Mapping[str, Attribute]:
+    return attributes.data[index].data if attributes is not None else {}
+
+
+def _number(attribute: Attribute | None) -> int:
+    value = decode(attribute) if attribute is not None else -1
+    assert isinstance(value, int)
+    return value
 
 
 def _constant(array: np.ndarray) -> Constant:

@@ -43,11 +43,12 @@ def kernel_seconds(streams: dict[Engine, np.ndarray], order: np.ndarray, hw: Gen
     `order` names the engine of each record in a legal order.
     """
     spans = {e: seconds_of(s, e, hw).tolist() for e, s in streams.items()}
-    waits = {e: s["waits"].tolist() for e, s in streams.items()}
+    waits: dict[Engine, list[list[int]]] = {e: s["waits"].tolist() for e, s in streams.items()}
     latency = [latency_of(e, hw) for e in ENGINES]
     done: list[list[float]] = [[0.0] for _ in ENGINES]
     dma_free = 0.0
-    for number in order.tolist():
+    numbers: list[int] = order.tolist()
+    for number in numbers:
         engine = ENGINES[number]
         position = len(done[number]) - 1
         start = done[number][-1]

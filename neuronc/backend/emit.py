@@ -10,13 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, StringAttr
+from xdsl.dialects.builtin import FloatAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from neuronc.artifact.model import LibraryCall, LibraryOperand
 from neuronc.dialects.access import Access, AccessAttr, Affine
 from neuronc.dialects.machine import IssueOp
-from neuronc.dialects.tile import AllocOp, ForOp, KernelOp, block_type, int_of, str_of
+from neuronc.dialects.tile import (
+    AllocOp,
+    ForOp,
+    KernelOp,
+    array_of,
+    block_type,
+    int_of,
+    integer_in,
+    str_of,
+)
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.dtypes import BY_NAME
 from neuronc.isa.operands import OPERAND, Memory
@@ -84,7 +93,7 @@ def str_of_attribute(op: Operation, name: str) -> str:
 
 class _Emitter:
     def __init__(self, kernel: KernelOp, sources: Sources) -> None:
-        self._arguments = {a: i for i, a in enumerate(kernel.body.block.args)}
+        self._arguments: dict[SSAValue, int] = {a: i for i, a in enumerate(kernel.body.block.args)}
         self._sources = sources
         self._depth = max(1, _depth(kernel.body.block))
         self.templates: list[_Template] = []
@@ -173,13 +182,12 @@ class _Emitter:
             LibraryOperand(self._arguments[v], shape_of(v), element_type(v).name)
             for v in op.operands
         ]
-        outputs = op.attributes["word_outputs"]
-        assert isinstance(outputs, IntAttr)
+        outputs = int_of(op, "word_outputs")
         call = LibraryCall(
             str_of(op, "word_function"),
             str_of(op, "word_params"),
-            tuple(operands[: outputs.data]),
-            tuple(operands[outputs.data :]),
+            tuple(operands[:outputs]),
+            tuple(operands[outputs:]),
         )
         row = np.zeros((), by_name("Library").layout)
         row["call"] = len(self.library)
@@ -217,8 +225,7 @@ def _set_words(
             continue
         rows = np.flatnonzero(numbers == number)
         layout = by_name(name).layout
-        field_name = "base" if name == "Iota" else "accumulate"
-        kind, at = layout.fields[field_name][:2]  # pyright: ignore
+        kind, at = _field(layout, "base" if name == "Iota" else "accumulate")
         raw = records["words"][rows]
         values = raw[:, at - WORDS_OFFSET : at - WORDS_OFFSET + kind.itemsize].copy().view(kind)
         if name == "Iota":
@@ -229,22 +236,27 @@ def _set_words(
         records["words"][rows] = raw
 
 
-def _accumulates(first: tuple[int, ...] | None, indices: np.ndarray) -> np.ndarray | bool:
-    return True if first is None else (indices[:, list(first)] > 0).any(-1)
+def _field(layout: np.dtype, name: str) -> tuple[np.dtype, int]:
+    assert layout.fields is not None
+    return next((kind, at) for key, (kind, at, *_) in layout.fields.items() if key == name)
+
+
+def _accumulates(first: tuple[int, ...] | None, indices: np.ndarray) -> np.ndarray:
+    if first is None:
+        return np.ones(len(indices), np.bool_)
+    return np.any(indices[:, list(first)] > 0, axis=-1)
 
 
 def _first(op: IssueOp) -> tuple[int, ...] | None:
-    attribute = op.attributes.get("first")
-    if not isinstance(attribute, ArrayAttr):
+    if "first" not in op.attributes:
         return None
-    return tuple(a.data for a in attribute if isinstance(a, IntAttr))
+    return tuple(integer_in(a) for a in array_of(op, "first"))
 
 
 def _plain(attribute: Attribute) -> int | float:
-    if isinstance(attribute, IntAttr):
-        return attribute.data
-    assert isinstance(attribute, FloatAttr)
-    return attribute.value.data
+    if isinstance(attribute, FloatAttr):
+        return attribute.value.data
+    return integer_in(attribute)
 
 
 def _coefficients(value: Affine, depth: int) -> np.ndarray:

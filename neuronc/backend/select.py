@@ -10,11 +10,11 @@ and everything else on gpsimd (hardware.md 2.2). Loads queue on DMA_IN, stores o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, ModuleOp, StringAttr, f64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 
@@ -32,6 +32,7 @@ from neuronc.dialects.tile import (
     ScatterOp,
     TileOp,
     TransposeOp,
+    array_of,
     block_type,
     int_of,
     str_of,
@@ -42,11 +43,39 @@ from neuronc.isa.table import Engine
 from neuronc.numerics import FUNCTIONS, REDUCTIONS
 
 ACTIVATIONS = frozenset(
-    """abs erf exponential log logistic rsqrt sign sine sqrt square tanh""".split()
+    [
+        "abs",
+        "erf",
+        "exponential",
+        "log",
+        "logistic",
+        "rsqrt",
+        "sign",
+        "sine",
+        "sqrt",
+        "square",
+        "tanh",
+    ]
 )
 """Functions with a table on the scalar engine (hardware.md 2.2)."""
 VECTOR_BINARY = frozenset(
-    """add subtract multiply divide maximum minimum and or xor eq ne ge gt le lt""".split()
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "maximum",
+        "minimum",
+        "and",
+        "or",
+        "xor",
+        "eq",
+        "ne",
+        "ge",
+        "gt",
+        "le",
+        "lt",
+    ]
 )
 """Functions of the vector engine's arithmetic unit (hardware.md 2.2)."""
 
@@ -58,7 +87,7 @@ class Choice:
     instruction: str
     engine: Engine
     slots: tuple[str, ...]
-    words: dict[str, Attribute]
+    words: Mapping[str, Attribute]
 
 
 @dataclass(frozen=True)
@@ -190,8 +219,7 @@ def _fill(op: TileOp) -> Choice:
 
 
 def _iota(op: TileOp) -> Choice:
-    steps = op.attributes["steps"]
-    assert isinstance(steps, ArrayAttr)
+    steps = array_of(op, "steps")
     words: dict[str, Attribute] = {"partition_step": op.attributes["partition_step"]}
     words |= {f"step{i}": step for i, step in enumerate(steps)}
     return Choice("Iota", Engine.GPSIMD, ("dst",), {**words, "base": op.attributes["base"]})
@@ -219,8 +247,6 @@ def _code(name: str) -> IntAttr:
 
 
 def _number(value: float) -> Attribute:
-    from xdsl.dialects.builtin import f64
-
     return FloatAttr(value, f64)
 
 

@@ -31,8 +31,8 @@ class _Place:
 def synchronize(emitted: Emitted) -> None:
     """Fill in the waits of every record, in place."""
     numbers, places = _places(emitted)
-    engines = emitted.engines.tolist()
-    written = emitted.written.tolist()
+    engines: list[int] = emitted.engines.tolist()
+    written: list[list[bool]] = emitted.written.tolist()
     waits = np.zeros((len(engines), len(ENGINES)), np.uint32)
     known: list[_Vector] = [[0] * len(ENGINES) for _ in ENGINES]
     finished: list[list[_Vector]] = [[[0] * len(ENGINES)] for _ in ENGINES]
@@ -112,10 +112,11 @@ def _places(emitted: Emitted) -> tuple[list[list[int]], list[_Place]]:
     for i, (kind, low, high) in enumerate(unique.tolist()):
         same = (unique[:, 0] == kind) & (unique[:, 1] < high) & (low < unique[:, 2])
         places[i].overlaps = np.flatnonzero(same).tolist()
-    numbers = inverse.reshape(memory.shape)
+    numbers: np.ndarray = inverse.reshape(memory.shape)
     numbers[memory == Memory.NONE] = -1
     numbers[hbm & ~_written_buffers(words, emitted.written)[words["buffer"]]] = -1
-    return numbers.tolist(), places
+    rows: list[list[int]] = numbers.tolist()
+    return rows, places
 
 
 def _written_buffers(words: np.ndarray, written: np.ndarray) -> np.ndarray:

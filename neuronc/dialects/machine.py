@@ -8,12 +8,12 @@ joins, and its plain words; operands and accesses are those of the tile op it ca
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import ArrayAttr, StringAttr
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Dialect
 from xdsl.irdl import irdl_op_definition
 from xdsl.utils.exceptions import VerifyException
 
-from neuronc.dialects.tile import TileOp, str_of
+from neuronc.dialects.tile import TileOp, array_of, str_of
 from neuronc.isa import instructions as _instructions
 from neuronc.isa.table import Engine, by_name
 
@@ -27,9 +27,7 @@ class IssueOp(TileOp):
     @property
     def slots(self) -> tuple[str, ...]:
         """The operand field that each operand fills."""
-        attribute = self.attributes["slots"]
-        assert isinstance(attribute, ArrayAttr)
-        return tuple(a.data for a in attribute if isinstance(a, StringAttr))
+        return tuple(a.data for a in array_of(self, "slots") if isinstance(a, StringAttr))
 
     def verify_(self) -> None:
         """The instruction exists, its engine runs it, and its operand fields are filled."""

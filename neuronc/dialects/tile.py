@@ -10,6 +10,7 @@ Each op lists what it writes first; `access` has one entry per operand, in order
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, StringAttr
 from xdsl.ir import (
@@ -95,9 +96,7 @@ class TileOp(IRDLOperation):
     @property
     def accesses(self) -> tuple[AccessAttr, ...]:
         """One access per operand."""
-        attribute = self.attributes["access"]
-        assert isinstance(attribute, ArrayAttr)
-        return tuple(a for a in attribute if isinstance(a, AccessAttr))
+        return tuple(a for a in array_of(self, "access") if isinstance(a, AccessAttr))
 
     def verify_(self) -> None:
         """One access per operand."""
@@ -206,9 +205,20 @@ class LibraryOp(TileOp):
 
 def int_of(op: IRDLOperation, name: str) -> int:
     """Read an integer attribute."""
-    attribute = op.attributes[name]
+    return integer_in(op.attributes[name])
+
+
+def integer_in(attribute: Attribute) -> int:
+    """The number that an integer attribute holds."""
     assert isinstance(attribute, IntAttr)
-    return attribute.data
+    return cast("IntAttr[int]", attribute).data
+
+
+def array_of(op: IRDLOperation, name: str) -> tuple[Attribute, ...]:
+    """Read an array attribute."""
+    attribute = op.attributes[name]
+    assert isinstance(attribute, ArrayAttr)
+    return tuple(cast("ArrayAttr[Attribute]", attribute))
 
 
 def str_of(op: IRDLOperation, name: str, default: str = "") -> str:

@@ -19,11 +19,11 @@ from neuronc.isa.instructions import MatMul
 from neuronc.isa.operands import OPERAND, Memory, Operand, decode_operand, encode_operand
 from neuronc.isa.table import (
     ENGINES,
-    HEADER,
     INSTRUCTIONS,
     OPERANDS_OFFSET,
     Engine,
     Instruction,
+    header_dtype,
     record_bytes,
 )
 
@@ -40,11 +40,7 @@ class Record:
 
 def stream_dtype(engine: Engine) -> np.dtype:
     """The dtype of a raw record of `engine`'s stream: the header, the rest opaque."""
-    names = list(HEADER.names or ())
-    formats = [HEADER[n] for n in names]
-    offsets = [HEADER.fields[n][1] for n in names] if HEADER.fields else []
-    size = record_bytes(engine)
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+    return header_dtype(record_bytes(engine))
 
 
 def rows_of(stream: np.ndarray, cls: type[Instruction], select: np.ndarray) -> np.ndarray:
@@ -93,7 +89,7 @@ def verify(stream: np.ndarray, engine: Engine, where: str, hw: Generation, buffe
         select = np.flatnonzero(opcodes == opcode)
         cls = INSTRUCTIONS.get(opcode)
         if cls is None or engine not in cls.engines:
-            _fail(where, int(select[0]), f"opcode {opcode:#x} is not known to the {engine.name}")
+            raise _damaged(where, int(select[0]), f"{engine.name} has no opcode {opcode:#x}")
         rows = rows_of(stream, cls, select)
         for name, slot in cls.slots.items():
             words = rows[name]
@@ -144,18 +140,20 @@ def _verify_matmul(rows: np.ndarray, select: np.ndarray, where: str, hw: Generat
 
 def _check(holds: np.ndarray, select: np.ndarray, where: str, problem: str) -> None:
     if not holds.all():
-        _fail(where, int(select[int(np.argmin(holds))]), problem)
+        raise _damaged(where, int(select[int(np.argmin(holds))]), problem)
 
 
-def _fail(where: str, index: int, problem: str) -> None:
+def _damaged(where: str, index: int, problem: str) -> ArtifactError:
     hint = "the file is damaged or was not written by neuronc; compile the model again"
-    raise ArtifactError(f"{where}[{index}]", problem, hint)
+    return ArtifactError(f"{where}[{index}]", problem, hint)
 
 
 def disassemble(record: Record) -> str:
     """One line: the waits, the name, the words that are set, the operands."""
     instr = record.instruction
-    waits = " ".join(f"{e.name.lower()}>={n}" for e, n in zip(ENGINES, record.waits) if n)
+    waits = " ".join(
+        f"{e.name.lower()}>={n}" for e, n in zip(ENGINES, record.waits, strict=False) if n
+    )
     parts: list[str] = []
     for name in instr.slots:
         operand = getattr(instr, name)

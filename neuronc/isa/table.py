@@ -7,7 +7,7 @@ opcode, the index into the debug map, and for every engine the progress count to
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar, dataclass_transform, get_args, get_type_hints
 
@@ -135,25 +135,61 @@ def _names() -> dict[str, type[Instruction]]:
 
 def _split(cls: type[Instruction]) -> tuple[dict[str, Word], dict[str, Slot]]:
     hints = get_type_hints(cls, include_extras=True)
-    notes = {f.name: get_args(hints[f.name])[-1] for f in fields(cls)}  # pyright: ignore
+    notes = {name: get_args(hint)[-1] for name, hint in hints.items() if get_args(hint)}
     words = {name: note for name, note in notes.items() if isinstance(note, Word)}
     slots = {name: note for name, note in notes.items() if isinstance(note, Slot)}
     return words, slots
 
 
+@dataclass
+class _Fields:
+    """Names, formats and offsets of a record under construction."""
+
+    names: list[str]
+    formats: list[np.dtype]
+    offsets: list[int]
+
+    def add(self, name: str, kind: np.dtype, offset: int) -> None:
+        """Append one field."""
+        self.names.append(name)
+        self.formats.append(kind)
+        self.offsets.append(offset)
+
+    def dtype(self, size: int) -> np.dtype:
+        """The structured dtype of a record of `size` bytes."""
+        return np.dtype(
+            {
+                "names": self.names,
+                "formats": self.formats,
+                "offsets": self.offsets,
+                "itemsize": size,
+            }
+        )
+
+
+def header_dtype(size: int) -> np.dtype:
+    """The header of a record of `size` bytes, the rest opaque."""
+    return _header().dtype(size)
+
+
+def _header() -> _Fields:
+    fields_of = HEADER.fields
+    assert fields_of is not None
+    out = _Fields([], [], [])
+    for name, (kind, offset, *_) in fields_of.items():
+        out.add(name, kind, offset)
+    return out
+
+
 def _layout(cls: type[Instruction]) -> np.dtype:
-    names = [*HEADER.names, *cls.words, *cls.slots]  # pyright: ignore
-    formats: list[object] = [HEADER[n] for n in HEADER.names or ()]
-    offsets = [HEADER.fields[n][1] for n in HEADER.names or ()]  # pyright: ignore
-    at = WORDS_OFFSET
-    for word in cls.words.values():
-        size = np.dtype(word.format).itemsize
-        at = -(-at // size) * size
-        formats.append(word.format)
-        offsets.append(at)
-        at += size
+    out, at = _header(), WORDS_OFFSET
+    for name, word in cls.words.items():
+        kind = np.dtype(word.format)
+        at = -(-at // kind.itemsize) * kind.itemsize
+        out.add(name, kind, at)
+        at += kind.itemsize
     assert at <= OPERANDS_OFFSET, f"{cls.__name__}: words do not fit"
-    formats += [OPERAND] * len(cls.slots)
-    offsets += [OPERANDS_OFFSET + OPERAND.itemsize * i for i in range(len(cls.slots))]
+    for i, name in enumerate(cls.slots):
+        out.add(name, OPERAND, OPERANDS_OFFSET + OPERAND.itemsize * i)
     size = OPERANDS_OFFSET + OPERAND.itemsize * len(cls.slots)
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+    return out.dtype(size)

@@ -6,10 +6,11 @@ source location that every op appended next is charged to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, StringAttr, f64
 from xdsl.ir import Attribute, Block, SSAValue
@@ -77,7 +78,7 @@ class Builder:
         self.source = ""
 
     @contextmanager
-    def loop(self, count: int) -> Iterator[Affine]:
+    def loop(self, count: int) -> Generator[Affine]:
         """Open a loop; what is appended inside runs `count` times."""
         block = Block()
         self._blocks[-1].add_op(ForOp.make(count, block))
@@ -132,7 +133,7 @@ class Builder:
         self._blocks[-1].add_op(op)
 
     def dma(self, dst: Operand, src: Operand, accumulate: str | None = None) -> None:
-        """dst = src."""
+        """Dst = src."""
         self.append(DmaOp, (dst, src), accumulate=accumulate)
 
     def transfer(
@@ -187,12 +188,12 @@ class Builder:
     def matmul(
         self, dst: Operand, stationary: Operand, moving: Operand, first: Sequence[int] | None
     ) -> None:
-        """dst (+)= stationary.T @ moving; overwrites at the first run of the loops `first`."""
+        """Dst (+)= stationary.T @ moving; overwrites at the first run of the loops `first`."""
         depths = None if first is None else tuple(first)
         self.append(MatMulOp, (dst, stationary, moving), first=depths)
 
     def transpose(self, dst: Operand, src: Operand) -> None:
-        """dst = src.T."""
+        """Dst = src.T."""
         self.append(TransposeOp, (dst, src))
 
     def map(
@@ -203,7 +204,7 @@ class Builder:
         immediate: float | None = None,
         immediate_at: int | None = None,
     ) -> None:
-        """dst = function(sources...)."""
+        """Dst = function(sources...)."""
         self.append(
             MapOp,
             (dst, *sources),
@@ -213,19 +214,19 @@ class Builder:
         )
 
     def cast(self, dst: Operand, src: Operand) -> None:
-        """dst = src, converted."""
+        """Dst = src, converted."""
         self.append(CastOp, (dst, src))
 
     def reduce(self, function: str, dst: Operand, src: Operand, axes: int) -> None:
-        """dst = src reduced over its last `axes` dimensions."""
+        """Dst = src reduced over its last `axes` dimensions."""
         self.append(ReduceOp, (dst, src), function=function, axes=axes)
 
     def fill(self, dst: Operand, value: float) -> None:
-        """dst = value."""
+        """Dst = value."""
         self.append(FillOp, (dst,), value=value)
 
     def iota(self, dst: Operand, base: Affine, partition_step: int, steps: Sequence[int]) -> None:
-        """dst = base + p * partition_step + sum(i * steps)."""
+        """Dst = base + p * partition_step + sum(i * steps)."""
         self.append(
             IotaOp,
             (dst,),
@@ -279,7 +280,6 @@ def _wrap(value: object) -> Attribute:
         case str():
             return StringAttr(value)
         case tuple():
-            items: tuple[object, ...] = value
-            return ArrayAttr([_wrap(item) for item in items])
+            return ArrayAttr([_wrap(item) for item in cast(tuple[object, ...], value)])
         case _:
             raise TypeError(f"no attribute for {value!r}")

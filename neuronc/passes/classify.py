@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from xdsl.ir import BlockArgument, Operation, SSAValue
@@ -89,6 +90,6 @@ def _is_indexed(op: Operation) -> bool:
     return False
 
 
-def _are_narrow(indices: tuple[SSAValue, ...] | list[SSAValue]) -> bool:
+def _are_narrow(indices: Sequence[SSAValue]) -> bool:
     """Offsets are computed in exact 32-bit integers."""
     return all(element_type(v).engine and element_type(v).name != "ui32" for v in indices)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from xdsl.ir import SSAValue
+
 from neuronc.dialects.access import Affine
 from neuronc.passes.builder import Builder, Ref
-from neuronc.passes.iteration import Strided, Tile
+from neuronc.passes.iteration import Load, Strided, Tile
 
 BATCH, ROWS, COLUMNS, DEPTH = range(4)
 """The classes of dimensions: batch, M, N and K."""
@@ -22,7 +24,7 @@ class Problem:
     groups: tuple[int, ...]
     lhs: Strided
     rhs: Strided
-    others: dict[object, Strided]
+    others: dict[Load | SSAValue, Strided]
     """What the epilogue loads and stores."""
 
     def of(self, group: int) -> list[int]:

@@ -87,9 +87,7 @@ def _output_order(op: Operation, place: list[int]) -> list[int]:
 def _windows(op: Operation, b: Before, s: _Shapes) -> SSAValue:
     """[batch groups, batch, feature groups, inputs, out..., window...] of the padded input."""
     spatial = ints(op, "input_spatial_dimensions")
-    order = [
-        integer(op, "input_batch_dimension"), integer(op, "input_feature_dimension"), *spatial
-    ]
+    order = [integer(op, "input_batch_dimension"), integer(op, "input_feature_dimension"), *spatial]
     padded = _padded(op, b, spatial)
     value = b.transpose(padded, order)
     rank = len(spatial)
@@ -122,7 +120,9 @@ def _padded(op: Operation, b: Before, spatial: list[int]) -> SSAValue:
     assert edges is not None
     kind = element_type(operand)
     given: dict[str, Param] = {
-        "edge_padding_low": low, "edge_padding_high": high, "interior_padding": gaps
+        "edge_padding_low": low,
+        "edge_padding_high": high,
+        "interior_padding": gaps,
     }
     zero = b.splat(0.0, (), kind)
     return b.add(PadOp, [operand, zero], [tensor(tuple(shape), kind)], given)
@@ -154,7 +154,9 @@ def _contract_features_first(
     rhs = b.transpose(windows, [1, 0, *range(2, 4 + 2 * rank)])
     contracted_rhs = [3, *range(4 + rank, 4 + 2 * rank)]
     shape = (s.batch, s.batch_groups, s.feature_groups, s.outputs, *s.out)
-    result = _dot(op, b, lhs, rhs, [0, 1, 2], [0, 1, 2], list(range(4, 5 + rank)), contracted_rhs, shape)
+    result = _dot(
+        op, b, lhs, rhs, [0, 1, 2], [0, 1, 2], list(range(4, 5 + rank)), contracted_rhs, shape
+    )
     return b.reshape(result, (s.batch, s.batch_groups * s.feature_groups * s.outputs, *s.out))
 
 

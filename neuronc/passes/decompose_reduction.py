@@ -57,7 +57,7 @@ def _narrow(op: Operation, dimensions: list[int], shape: tuple[int, ...]) -> Non
             return
         flat = b.reshape(op.operands[0], (rows, prod(shape) // rows))
         kind = element_type(op.operands[0])
-        neutral = b.splat(REDUCTIONS[function].identity(kind.numpy)[()], (), kind)
+        neutral = b.splat(REDUCTIONS[function].identity(kind.numpy), (), kind)
         partial = reduce(b, function, flat, neutral, [1])
         replace(op, reduce(b, function, partial, op.operands[1], [0]))
 
@@ -131,13 +131,15 @@ def _padded(op: Operation, b: Before) -> SSAValue:
         for n, before, after, gap in zip(shape_of(operand), low, high, gaps, strict=True)
     )
     given: dict[str, Param] = {
-        "edge_padding_low": low, "edge_padding_high": high, "interior_padding": gaps
+        "edge_padding_low": low,
+        "edge_padding_high": high,
+        "interior_padding": gaps,
     }
     return b.add(PadOp, [operand, op.operands[1]], [tensor(shape, kind)], given)
 
 
 def _argument(op: Operation, dimensions: list[int], shape: tuple[int, ...]) -> None:
-    """argmax and argmin as JAX writes them: the extreme, then the first index that has it."""
+    """Argmax and argmin as JAX writes them: the extreme, then the first index that has it."""
     function = _argument_function(op)
     values, indices = op.operands[0], op.operands[1]
     counted = isinstance(indices.owner, IotaOp) and ints_of_iota(indices) == dimensions[0]
@@ -146,10 +148,16 @@ def _argument(op: Operation, dimensions: list[int], shape: tuple[int, ...]) -> N
         return
     b, (d,) = Before(op), dimensions
     if shape[d] == 1:
-        replace(op, *(b.reshape(v, shape_of(r)) for v, r in zip((values, indices), op.results)))
+        replace(
+            op,
+            *(
+                b.reshape(v, shape_of(r))
+                for v, r in zip((values, indices), op.results, strict=False)
+            ),
+        )
         return
     kind, number = element_type(values), element_type(indices)
-    neutral = b.splat(REDUCTIONS[function].identity(kind.numpy)[()], (), kind)
+    neutral = b.splat(REDUCTIONS[function].identity(kind.numpy), (), kind)
     best = reduce(b, function, values, neutral, [d])
     kept = [i for i in range(len(shape)) if i != d]
     spread = b.broadcast(best, shape, kept)
@@ -173,15 +181,19 @@ def ints_of_iota(value: SSAValue) -> int:
     return dimension
 
 
+_ARGUMENT_BODY = sorted(
+    "compare compare or compare compare and or select select return".split()  # noqa: SIM905
+)
+
+
 def _argument_function(op: Operation) -> str:
-    """'maximum' or 'minimum' for the body of argmax or argmin: strictly better, or NaN, or a tie
-    with the smaller index.
+    """'maximum' or 'minimum' for a body that is argmax or argmin, else ''.
+
+    It takes the first of two values that is strictly better or NaN, and of equals the smaller index.
     """
     ops = list(op.regions[0].block.ops)
     names = [function_name(o) for o in ops]
-    if sorted(names) != sorted(
-        ["compare", "compare", "or", "compare", "compare", "and", "or", "select", "select", "return"]
-    ):
+    if sorted(names) != _ARGUMENT_BODY:
         return ""
     x = op.regions[0].block.args[0]
     better = ops[0]

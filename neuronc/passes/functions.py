@@ -82,12 +82,12 @@ def _binary(
     right: Operand | float,
     lanes: int,
 ) -> None:
-    if isinstance(left, float) and isinstance(right, float):
+    if not isinstance(left, tuple) and not isinstance(right, tuple):
         left = _block(builder, op, 0, left, dst, lanes)
-    if isinstance(right, float):
-        assert not isinstance(left, float)
+    if not isinstance(right, tuple):
+        assert isinstance(left, tuple)
         builder.map(function, dst, left, immediate=right, immediate_at=1)
-    elif isinstance(left, float):
+    elif not isinstance(left, tuple):
         builder.map(function, dst, right, immediate=left, immediate_at=0)
     else:
         builder.map(function, dst, left, right)
@@ -97,7 +97,7 @@ def _block(
     builder: Builder, op: Operation, index: int, source: Operand | float, dst: Operand, lanes: int
 ) -> Operand:
     """A splat as a one-column block, walked like `dst`."""
-    if not isinstance(source, float):
+    if isinstance(source, tuple):
         return source
     ref = builder.alloc(lanes, 1, element_type(op.operands[index].type))
     builder.fill(ref.all(), source)

@@ -14,6 +14,7 @@ from math import prod
 from xdsl.ir import SSAValue
 
 from neuronc.dialects.access import Affine
+from neuronc.dtypes import ElementType
 from neuronc.passes.views import View
 
 
@@ -30,6 +31,15 @@ class Strided:
         """The view's access, with its dimensions in `order`."""
         strides = view.strides if order is None else tuple(view.strides[d] for d in order)
         return Strided(view.source, view.offset, strides)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a kernel brings on chip, once for all its readers at one level."""
+
+    access: Strided
+    element: ElementType
+    level: str = ""
 
 
 def collapse(

@@ -23,10 +23,20 @@ from xdsl.passes import ModulePass
 from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
-from neuronc.dialects.stablehlo.movement import IotaOp, ReshapeOp
+from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.types import element_type, is_tensor, shape_of
-from neuronc.passes.classify import CONTRACT, CONTROL, INDEX, LIBRARY, MAP, MOVE, is_counted, is_source, kind_of
+from neuronc.passes.classify import (
+    CONTRACT,
+    CONTROL,
+    INDEX,
+    LIBRARY,
+    MAP,
+    MOVE,
+    is_counted,
+    is_source,
+    kind_of,
+)
 from neuronc.passes.views import is_view_op, splat_of, view_of
 
 SPLAT_MAX = 64
@@ -82,7 +92,9 @@ def _is_moved_count(op: Operation, value: SSAValue) -> bool:
 def _needs_buffer(op: Operation) -> bool:
     """Whether the op reads whole dense buffers only."""
     kind = kind_of(op)
-    return kind == LIBRARY or (kind is None and not isinstance(op, ConstantOp) and not is_counted(op))
+    return kind == LIBRARY or (
+        kind is None and not isinstance(op, ConstantOp) and not is_counted(op)
+    )
 
 
 def _has_buffer(value: SSAValue) -> bool:

@@ -15,7 +15,7 @@ from neuronc.dialects.stablehlo.dialect import OPS
 from neuronc.dialects.stablehlo.movement import BroadcastInDimOp, ReshapeOp, TransposeOp
 from neuronc.dialects.stablehlo.params import Param, encode_all
 from neuronc.dialects.types import element_type, shape_of, tensor
-from neuronc.dtypes import ElementType
+from neuronc.dtypes import BY_NAME, ElementType
 
 
 class Before:
@@ -51,7 +51,9 @@ class Before:
         self._block.insert_op_before(op, self._op)
         return op.results[0]
 
-    def splat(self, value: float | np.generic, shape: tuple[int, ...], kind: ElementType) -> SSAValue:
+    def splat(
+        self, value: float | np.ndarray, shape: tuple[int, ...], kind: ElementType
+    ) -> SSAValue:
         """A constant with one value everywhere."""
         return self.constant(np.broadcast_to(np.asarray(value).astype(kind.numpy), shape))
 
@@ -79,14 +81,10 @@ class Before:
 
     def elementwise(self, name: str, *operands: SSAValue, **params: str) -> SSAValue:
         """An elementwise op; comparisons give booleans."""
-        from neuronc.dtypes import BY_NAME
-
         last = operands[-1]
         kind = BY_NAME["i1"] if name == "compare" else element_type(last)
         given: dict[str, Param] = {**params}
-        return self.add(
-            OPS[f"stablehlo.{name}"], operands, [tensor(shape_of(last), kind)], given
-        )
+        return self.add(OPS[f"stablehlo.{name}"], operands, [tensor(shape_of(last), kind)], given)
 
     def windows(
         self,

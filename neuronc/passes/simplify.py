@@ -1,8 +1,8 @@
 """Remove what changes nothing: identities, ops on splats, unused ops, invariant loop variables.
 
-    %z = constant dense<0.0> : f32;  %b = broadcast_in_dim %z;  %m = maximum %b, %b
-  becomes
-    %m = constant dense<0.0> : 128x512xf32     (a splat: one stored element)
+%z = constant dense<0.0> : f32;  %b = broadcast_in_dim %z;  %m = maximum %b, %b
+becomes
+%m = constant dense<0.0> : 128x512xf32     (a splat: one stored element)
 """
 
 from __future__ import annotations
@@ -101,7 +101,11 @@ def _identity_view(op: Operation) -> list[SSAValue] | None:
         return None
     if op.operands[0].type != op.results[0].type:
         return None
-    order = {TransposeOp: "permutation", BroadcastInDimOp: "broadcast_dimensions"}.get(type(op))
+    names: dict[type[Operation], str] = {
+        TransposeOp: "permutation",
+        BroadcastInDimOp: "broadcast_dimensions",
+    }
+    order = names.get(type(op))
     if order is not None and ints(op, order) != list(range(len(shape_of(op.results[0])))):
         return None
     return [op.operands[0]]

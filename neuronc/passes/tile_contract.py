@@ -22,7 +22,7 @@ from xdsl.ir import Operation, SSAValue
 
 from neuronc.dialects.access import Affine
 from neuronc.dialects.types import shape_of
-from neuronc.dtypes import BY_NAME, ElementType
+from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attributes import ints
 from neuronc.passes.body import Body, element, location
@@ -40,7 +40,7 @@ from neuronc.passes.contraction import (
     within,
 )
 from neuronc.passes.functions import map_function
-from neuronc.passes.iteration import Strided, Tile, collapse, tile_shape
+from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.staging import Stage, Staged
 from neuronc.passes.views import View, dense
 
@@ -51,7 +51,6 @@ class ContractLowering:
     def __init__(self, body: Body, builder: Builder, hw: Generation) -> None:
         self._body, self._b, self._hw = body, builder, hw
         self._dot, *self._epilogue = body.compute
-        self._elements: dict[object, ElementType] = {}
         self._problem = self._pose()
         self._kind = element(self._dot.operands[0])
 
@@ -81,35 +80,34 @@ class ContractLowering:
         assert isinstance(source, View)
         return source
 
-    def _others(self, contracted: int) -> dict[object, Strided]:
-        others: dict[object, Strided] = {}
+    def _others(self, contracted: int) -> dict[Load | SSAValue, Strided]:
+        others: dict[Load | SSAValue, Strided] = {}
         for op in self._epilogue:
             for value in op.operands:
                 key = self._key(value)
-                if isinstance(key, tuple):
-                    access = key[0]
-                    assert isinstance(access, Strided)
-                    others[key] = access
-                    self._elements[key] = element(value)
+                if isinstance(key, Load):
+                    others[key] = key.access
         for buffer, value in zip(self._body.outputs, self._body.yielded, strict=True):
             others[buffer] = Strided.of(dense(buffer, shape_of(value)))
         pad = (0,) * contracted
         return {k: replace(a, strides=a.strides + pad) for k, a in others.items()}
 
-    def _key(self, value: SSAValue) -> object:
+    def _key(self, value: SSAValue) -> Load | SSAValue | None:
         """What an epilogue operand is: a computed value, a load, or None for a splat."""
         source = self._body.source(value)
         if isinstance(source, np.ndarray):
             return None
         if source.source is not None and source.source not in self._body.buffers:
             return source.source
-        return (Strided.of(source), element(value).name)
+        return Load(Strided.of(source), element(value))
 
     def run(self) -> None:
         """Emit the whole kernel: batches outermost, then blocks of rows."""
         q = self._problem
         row_tile = tile_shape(q.extents(ROWS), self._hw.stationary_columns_max)
-        blocked = next((i for i, (n, t) in enumerate(zip(q.extents(ROWS), row_tile)) if t < n), 0)
+        blocked = next(
+            (i for i, (n, t) in enumerate(zip(q.extents(ROWS), row_tile, strict=False)) if t < n), 0
+        )
         block = list(row_tile)
         if block:
             banks = self._hw.psum_bytes_per_partition // self._hw.psum_bank_bytes // 2
@@ -188,7 +186,7 @@ class ContractLowering:
 
     def _drain(self, tile: OutTile, source: Operand, rows: int, columns: int) -> None:
         """Run the epilogue on one tile of the result, and store what leaves the kernel."""
-        blocks: dict[object, tuple[Ref | None, Operand]] = {}
+        blocks: dict[Load | SSAValue, tuple[Ref | None, Operand]] = {}
         result = self._dot.results[0]
         blocks[result] = (None, source)
         needed = result in self._body.yielded or element(result).name != "f32"
@@ -212,7 +210,7 @@ class ContractLowering:
     def _epilogue_operand(
         self,
         value: SSAValue,
-        blocks: dict[object, tuple[Ref | None, Operand]],
+        blocks: dict[Load | SSAValue, tuple[Ref | None, Operand]],
         tile: OutTile,
         rows: int,
         columns: int,
@@ -221,11 +219,12 @@ class ContractLowering:
         if isinstance(source, np.ndarray):
             return float(source)
         key = self._key(value)
-        if key in blocks:
+        assert key is not None
+        if not isinstance(key, Load) or key in blocks:
             return blocks[key][1]
         access = self._problem.others[key]
         narrow = not any(self._problem.strides(access, COLUMNS))
-        ref = self._b.alloc(rows, 1 if narrow else columns, self._elements[key])
+        ref = self._b.alloc(rows, 1 if narrow else columns, key.element)
         if access.source is None:
             tile.number(self._b, ref, access, ref.columns)
         else:

@@ -2,7 +2,7 @@
 
     %y = stablehlo.gather %table[V, D], %ids[N]
   becomes
-    for N / 128 { load ids[128, 1]; clamp; times D -> offsets; tile.gather y[128, D], table, offsets }
+    for N / 128 { load ids[128, 1]; clamp; times D; tile.gather y[128, D], table, offsets }
 
 Each index becomes one element offset, computed exactly on gpsimd; the DMA queue then moves one
 window an offset. A scatter updates its operand's buffer in place (the program copies it first
@@ -315,7 +315,7 @@ def _lanes(
 
 
 def _in_bounds(builder: Builder, number: Ref, limit: int, inside: Ref | None) -> Ref:
-    """inside and 0 <= number <= limit."""
+    """Inside and 0 <= number <= limit."""
     flag, lanes = BY_NAME["i1"], number.partitions
     low, high = builder.alloc(lanes, 1, flag), builder.alloc(lanes, 1, flag)
     builder.map("ge", low.all(), number.all(), immediate=0.0, immediate_at=1)

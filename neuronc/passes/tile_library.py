@@ -12,15 +12,15 @@ from __future__ import annotations
 import json
 from math import prod
 
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
-from neuronc.dialects.stablehlo.params import params
 from neuronc.dialects.tile import LibraryOp
 from neuronc.dialects.types import shape_of
+from neuronc.passes.attributes import ints
 from neuronc.passes.body import Body, location
 from neuronc.passes.builder import Builder, Operand, hbm
 from neuronc.passes.functions import function_name
-from neuronc.passes.regions import encode_region
+from neuronc.passes.regions import library_params
 
 
 def lower_library(body: Body, builder: Builder) -> None:
@@ -39,27 +39,13 @@ def lower_library(body: Body, builder: Builder) -> None:
     )
 
 
-def library_params(op: Operation) -> dict[str, object]:
-    """The op's parameters, with its regions as expression programs."""
-    out: dict[str, object] = dict(params(op))
-    if op.regions:
-        out["regions"] = [encode_region(region) for region in op.regions]
-    return out
-
-
-def _whole(value: object, buffer: object) -> Operand:
-    from xdsl.ir import SSAValue
-
-    assert isinstance(value, SSAValue)
-    assert isinstance(buffer, SSAValue)
+def _whole(value: SSAValue, buffer: SSAValue) -> Operand:
     return hbm(buffer, 0, ((1, max(prod(shape_of(value)), 1)),))
 
 
 def _work(op: Operation) -> int:
     """Arithmetic operations: two a multiply-add of a contraction, else one an element."""
     if op.name.endswith("dot_general"):
-        from neuronc.passes.attributes import ints
-
         depth = prod(shape_of(op.operands[0])[d] for d in ints(op, "lhs_contracting_dimensions"))
         return 2 * depth * prod(shape_of(op.results[0]))
     return max(prod(shape_of(v)) for v in (*op.operands, *op.results))

@@ -31,7 +31,7 @@ from neuronc.passes.body import Body, element, location
 from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
 from neuronc.passes.builder import Builder, Operand, Ref
 from neuronc.passes.functions import map_function, reduction_of
-from neuronc.passes.iteration import Strided, Tile, collapse, merge_pairs, tile_shape
+from neuronc.passes.iteration import Load, Strided, Tile, collapse, merge_pairs, tile_shape
 from neuronc.passes.views import View, dense
 
 Kind = str
@@ -75,7 +75,9 @@ class Frame:
     partitions: int
     rows: int
     columns: int
-    blocks: dict[object, tuple[Ref, Kind]] = field(default_factory=dict[object, tuple[Ref, Kind]])
+    blocks: dict[Load | SSAValue, tuple[Ref, Kind]] = field(
+        default_factory=dict[Load | SSAValue, tuple[Ref, Kind]]
+    )
 
     def width(self, kind: Kind) -> int:
         """Columns of a block of this kind."""
@@ -96,8 +98,7 @@ class MapLowering:
         self._body, self._b, self._hw = body, builder, hw
         self._ops = body.compute
         self._space = space_of(self._ops)
-        self._accesses: dict[object, Strided] = {}
-        self._elements: dict[object, ElementType] = {}
+        self._accesses: dict[Load, Strided] = {}
 
     def run(self) -> None:
         """Emit the whole kernel."""
@@ -109,7 +110,9 @@ class MapLowering:
         groups = [0] * len(self._space.rows) + [1] * len(self._space.reduced)
         every = [*self._accesses.values(), *stores]
         sizes, groups, every = collapse(sizes, groups, every)
-        self._emit_space(sizes, groups.count(0), dict(zip(keys, every)), every[len(keys) :])
+        self._emit_space(
+            sizes, groups.count(0), dict(zip(keys, every, strict=False)), every[len(keys) :]
+        )
 
     def _outs(self) -> list[tuple[SSAValue, SSAValue]]:
         return list(zip(self._body.outputs, self._body.yielded, strict=True))
@@ -126,7 +129,7 @@ class MapLowering:
             return replace(access, strides=access.strides + (0,) * len(self._space.reduced))
         return Strided.of(view, (*self._space.kept, *self._space.reduced))
 
-    def _key(self, op: Operation, index: int) -> object:
+    def _key(self, op: Operation, index: int) -> Load | SSAValue:
         """Name the block that holds operand `index` of `op`: a value, or a load or iota."""
         value = op.operands[index]
         source = self._body.source(value)
@@ -137,7 +140,7 @@ class MapLowering:
         if isinstance(op, ReduceOp) and index >= 1:
             source = source.transformed(lambda a: np.broadcast_to(a, self._space.rows))
         access = self._strided(source, level)
-        return (access, level, element(value).name)
+        return Load(access, element(value), level)
 
     def _operand_level(self, op: Operation, index: int) -> Kind:
         if isinstance(op, ReduceOp):
@@ -149,14 +152,11 @@ class MapLowering:
             if isinstance(self._body.source(value), np.ndarray):
                 continue
             key = self._key(op, index)
-            if isinstance(key, tuple):
-                access = key[0]
-                assert isinstance(access, Strided)
-                self._accesses[key] = access
-                self._elements[key] = element(value)
+            if isinstance(key, Load):
+                self._accesses[key] = key.access
 
     def _emit_space(
-        self, sizes: Sequence[int], kept: int, loads: dict[object, Strided], stores: list[Strided]
+        self, sizes: Sequence[int], kept: int, loads: dict[Load, Strided], stores: list[Strided]
     ) -> None:
         """Choose what lies on the partitions; a lone long dimension is split in two."""
         if kept == 1 and len(sizes) == 1 and sizes[0] > 2 * BLOCK_COLUMNS:
@@ -164,7 +164,7 @@ class MapLowering:
             return
         self._emit_tiles(sizes, kept, loads, stores)
 
-    def _emit_line(self, size: int, loads: dict[object, Strided], stores: list[Strided]) -> None:
+    def _emit_line(self, size: int, loads: dict[Load, Strided], stores: list[Strided]) -> None:
         columns = _line_columns(size, self._columns(), self._hw.partitions)
         rows, rest = divmod(size, columns)
 
@@ -187,7 +187,7 @@ class MapLowering:
         return min(columns_max(values, max(widest, 4), self._hw), BLOCK_COLUMNS)
 
     def _emit_tiles(
-        self, sizes: Sequence[int], kept: int, loads: dict[object, Strided], stores: list[Strided]
+        self, sizes: Sequence[int], kept: int, loads: dict[Load, Strided], stores: list[Strided]
     ) -> None:
         on_partitions = _partition_dimension(sizes, kept, self._hw.partitions)
         free = [d for d in range(kept) if d != on_partitions]
@@ -214,7 +214,7 @@ class MapLowering:
         sizes: Sequence[int],
         columns: list[int],
         chunk: list[int],
-        loads: dict[object, Strided],
+        loads: dict[Load, Strided],
         stores: list[Strided],
     ) -> None:
         """One block of rows: all columns at once, or chunk by chunk."""
@@ -234,7 +234,7 @@ class MapLowering:
         sizes: Sequence[int],
         columns: list[int],
         chunk: list[int],
-        loads: dict[object, Strided],
+        loads: dict[Load, Strided],
         stores: list[Strided],
     ) -> None:
         streamed = [op for op in self._ops if self._streams(op)]
@@ -275,9 +275,7 @@ class MapLowering:
             ref, kind = frame.blocks[value]
             self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=True)
 
-    def _emit_op(
-        self, op: Operation, frame: Frame, tile: Tile, loads: dict[object, Strided]
-    ) -> None:
+    def _emit_op(self, op: Operation, frame: Frame, tile: Tile, loads: dict[Load, Strided]) -> None:
         if isinstance(op, ReduceOp):
             total = self._b.alloc(frame.partitions, frame.rows, _wide(element(op.results[0])))
             self._reduce(op, total, frame, tile, loads)
@@ -297,7 +295,7 @@ class MapLowering:
         index: int,
         frame: Frame,
         tile: Tile,
-        loads: dict[object, Strided],
+        loads: dict[Load, Strided],
         level: Kind,
     ) -> Operand | float:
         """The on-chip access of an operand, loading it first if need be, or a splat's value."""
@@ -305,17 +303,17 @@ class MapLowering:
         if isinstance(source, np.ndarray):
             return float(source)
         key = self._key(op, index)
-        if key not in frame.blocks:
+        if isinstance(key, Load) and key not in frame.blocks:
             frame.blocks[key] = self._load(key, level, loads[key], frame, tile)
         ref, kind = frame.blocks[key]
         return ref[frame.pairs(kind, level)]
 
     def _load(
-        self, key: object, level: Kind, access: Strided, frame: Frame, tile: Tile
+        self, key: Load, level: Kind, access: Strided, frame: Frame, tile: Tile
     ) -> tuple[Ref, Kind]:
         """Bring a buffer's part (or an iota) on chip, as narrow as its strides allow."""
         kind = _narrowest(access, tile, level, len(self._space.reduced) > 0)
-        ref = self._b.alloc(frame.partitions, frame.width(kind), self._elements[key])
+        ref = self._b.alloc(frame.partitions, frame.width(kind), key.element)
         if access.source is None:
             self._iota(ref, kind, access, tile, frame)
         else:
@@ -337,31 +335,31 @@ class MapLowering:
         self._b.number(ref, (0, frame.partitions), base, step, free)
 
     def _reduce(
-        self, op: Operation, dst: Ref, frame: Frame, tile: Tile, loads: dict[object, Strided]
+        self, op: Operation, dst: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]
     ) -> None:
         source = self._operand(op, 0, frame, tile, loads, FULL)
         self._locate(op)
-        if isinstance(source, float):
+        if not isinstance(source, tuple):
             block = self._b.alloc(frame.partitions, 1, dst.element)
             self._fill(block, source)
             source = block[frame.pairs(ONE, FULL)]
         self._b.reduce(reduction_of(op), dst[((1, frame.rows),)], source, 1)
 
     def _accumulate(
-        self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[object, Strided]
+        self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]
     ) -> None:
         part = self._b.alloc(frame.partitions, frame.rows, total.element)
         self._reduce(op, part, frame, tile, loads)
         self._b.map(reduction_of(op), total.all(), total.all(), part.all())
 
     def _finish(
-        self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[object, Strided]
+        self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]
     ) -> None:
         """Combine with the initial value where it is not the identity, and convert."""
         initial = self._body.source(op.operands[1])
         if not isinstance(initial, np.ndarray):
             operand = self._operand(op, 1, frame, tile, loads, ROW)
-            assert not isinstance(operand, float)
+            assert isinstance(operand, tuple)
             self._b.map(reduction_of(op), total.all(), total.all(), operand)
         elif float(initial) != _identity(op):
             self._b.map(
@@ -426,12 +424,10 @@ def _split(access: Strided, tile: Tile, kind: Kind) -> tuple[int, tuple[tuple[in
     assert isinstance(tile, _RowTile)
     p = tile.on_partitions
     step = access.strides[p] if p is not None else 0
-    wanted = {
-        FULL: lambda d: True,
-        ROW: lambda d: d not in tile.columns,
-        ONE: lambda d: False,
-    }[kind]
-    free = [(access.strides[d], n) for d, n in enumerate(tile.counts) if d != p and wanted(d)]
+    left_out = {FULL: frozenset[int](), ROW: tile.columns, ONE: range(len(tile.counts))}[kind]
+    free = [
+        (access.strides[d], n) for d, n in enumerate(tile.counts) if d != p and d not in left_out
+    ]
     return step, merge_pairs(free)
 
 

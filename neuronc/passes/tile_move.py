@@ -50,7 +50,7 @@ def view_in(body: Body, value: SSAValue) -> View:
 
 
 def copy_view(builder: Builder, dst: View, src: View) -> None:
-    """dst = src, as few transfers as their strides allow; src may broadcast with steps of 0."""
+    """Dst = src, as few transfers as their strides allow; src may broadcast with steps of 0."""
     if not dst.array.size:
         return
     both = [Strided.of(dst), Strided.of(src)]

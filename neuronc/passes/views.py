@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -68,7 +69,7 @@ class View:
 
 def dense(source: SSAValue | None, shape: tuple[int, ...]) -> View:
     """A whole row-major buffer."""
-    strides = np.cumprod((1, *shape[:0:-1]))[::-1].tolist() if shape else []
+    strides = [prod(shape[d + 1 :]) for d in range(len(shape))]
     return View(source, as_strided(_BASE, shape, strides, writeable=False))
 
 

@@ -1,4 +1,4 @@
-"""DMA to and from computed addresses, and library calls: instructions whose views depend on data."""
+"""DMA to and from computed addresses, and library calls: views that depend on data."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from neuronc.isa import instructions as isa
 from neuronc.isa.table import Instruction
-from neuronc.numerics import BY_CODE, REDUCTIONS, Function, cast
+from neuronc.numerics import BY_CODE, FUNCTIONS, REDUCTIONS, Function, cast
 from neuronc.runtime.memory import Array
 
 Call = Callable[[], object]
@@ -21,6 +21,7 @@ Views = Mapping[str, Array]
 Kernel = Callable[[Instruction, Views], Call]
 _REDUCTION_BY_CODE = {row.code: row for row in REDUCTIONS.values()}
 _FLOAT = np.dtype(np.float32)
+_WORDS = (1, 2, 4, 8)
 KERNELS: dict[type[Instruction], Kernel] = {}
 
 
@@ -48,7 +49,7 @@ def _matmul(instr: Instruction, views: Views) -> Call:
         left = stationary.reshape(k, -1).astype(np.float32)
         right = moving.reshape(k, -1).astype(np.float32)
         product = (left.T @ right).reshape(dst.shape)
-        np.copyto(dst, dst + product if accumulate else product, casting="unsafe")
+        np.copyto(dst, np.add(dst, product) if accumulate else product, casting="unsafe")
 
     return multiply
 
@@ -66,14 +67,14 @@ def _transpose(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.TensorTensor)
 def _tensor_tensor(instr: Instruction, views: Views) -> Call:
-    """dst = function(lhs, rhs)."""
+    """Dst = function(lhs, rhs)."""
     assert isinstance(instr, isa.TensorTensor)
     return _apply(BY_CODE[instr.function], views["dst"], views["lhs"], views["rhs"])
 
 
 @_kernel(isa.TensorScalar)
 def _tensor_scalar(instr: Instruction, views: Views) -> Call:
-    """dst = function1(function0(src, a), b)."""
+    """Dst = function1(function0(src, a), b)."""
     assert isinstance(instr, isa.TensorScalar)
     dst, src = views["dst"], views["src"]
     first = views.get("scalar0", _immediate(instr.immediate0, src.dtype))
@@ -86,7 +87,7 @@ def _tensor_scalar(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.ScalarTensorTensor)
 def _scalar_tensor_tensor(instr: Instruction, views: Views) -> Call:
-    """dst = function1(function0(src, a), tensor)."""
+    """Dst = function1(function0(src, a), tensor)."""
     assert isinstance(instr, isa.ScalarTensorTensor)
     dst, src = views["dst"], views["src"]
     scalar = views.get("scalar", _immediate(instr.immediate, src.dtype))
@@ -97,7 +98,7 @@ def _scalar_tensor_tensor(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.TensorReduce)
 def _tensor_reduce(instr: Instruction, views: Views) -> Call:
-    """dst = src reduced over its last `axes` dimensions."""
+    """Dst = src reduced over its last `axes` dimensions."""
     assert isinstance(instr, isa.TensorReduce)
     dst, src = views["dst"], views["src"]
     reduce = _REDUCTION_BY_CODE[instr.function].ufunc.reduce
@@ -112,9 +113,14 @@ def _tensor_reduce(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.Select)
 def _select(instr: Instruction, views: Views) -> Call:
-    """dst = on_true where predicate else on_false."""
+    """Dst = on_true where predicate else on_false."""
     dst, on_true, on_false = views["dst"], views["on_true"], views["on_false"]
     predicate = views["predicate"]
+
+    if dst.flags.c_contiguous and dst.itemsize in _WORDS:
+        into = FUNCTIONS["select"].into
+        assert into is not None
+        return lambda: into(predicate, on_true, on_false, out=dst)
 
     def choose() -> None:
         np.copyto(dst, on_false)
@@ -125,13 +131,13 @@ def _select(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.Copy)
 def _copy(instr: Instruction, views: Views) -> Call:
-    """dst = src, converted."""
+    """Dst = src, converted."""
     return _convert(views["dst"], views["src"])
 
 
 @_kernel(isa.Memset)
 def _memset(instr: Instruction, views: Views) -> Call:
-    """dst = value."""
+    """Dst = value."""
     assert isinstance(instr, isa.Memset)
     dst, value = views["dst"], _immediate(instr.value, views["dst"].dtype)
     return lambda: np.copyto(dst, value)
@@ -139,16 +145,20 @@ def _memset(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.Activation)
 def _activation(instr: Instruction, views: Views) -> Call:
-    """dst = function(scale * src + bias), and its row sums."""
+    """Dst = function(scale * src + bias), and its row sums."""
     assert isinstance(instr, isa.Activation)
     dst, src, row = views["dst"], views["src"], BY_CODE[instr.function]
     bias, scale, total = views.get("bias"), np.float32(instr.scale), views.get("row_sum")
     if bias is None and instr.scale == 1.0 and total is None:
         return _apply(row, dst, src)
 
+    into = row.in_place(_FLOAT)
+
     def activate() -> None:
-        scaled = src.astype(np.float32) * scale
-        value = row.evaluate(scaled if bias is None else scaled + bias.astype(np.float32))
+        value = np.multiply(src, scale, dtype=np.float32, casting="unsafe")
+        if bias is not None:
+            np.add(value, bias, out=value, casting="unsafe")
+        into(value, out=value)
         np.copyto(dst, value, casting="unsafe")
         if total is not None:
             np.copyto(total, value.sum(-1, keepdims=True), casting="unsafe")
@@ -158,7 +168,7 @@ def _activation(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.Elementwise)
 def _elementwise(instr: Instruction, views: Views) -> Call:
-    """dst = function(src)."""
+    """Dst = function(src)."""
     assert isinstance(instr, isa.Elementwise)
     return _apply(BY_CODE[instr.function], views["dst"], views["src"])
 
@@ -178,7 +188,7 @@ def _iota(instr: Instruction, views: Views) -> Call:
 
 @_kernel(isa.DmaCopy)
 def _dma_copy(instr: Instruction, views: Views) -> Call:
-    """dst = src, or combined."""
+    """Dst = src, or combined."""
     assert isinstance(instr, isa.DmaCopy)
     dst, src = views["dst"], views["src"]
     if instr.accumulate:
@@ -187,7 +197,7 @@ def _dma_copy(instr: Instruction, views: Views) -> Call:
 
 
 def _apply(row: Function, dst: Array, *sources: Array) -> Call:
-    """dst = row(sources), in place where that is exact."""
+    """Dst = row(sources), in place where that is exact."""
     kinds = {s.dtype for s in sources}
     same = len(kinds) == 1 and row.result_dtype(sources[-1].dtype) == dst.dtype
     if same and _is_native(sources[0].dtype):
