@@ -1,33 +1,55 @@
-"""Write constants to a safetensors file, where they can be replaced without compiling again."""
+"""Move constants to a safetensors file, where they can be replaced without compiling again."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from neuronc.artifact.constants import nbytes, sha256_of
+from neuronc.artifact.constants import sha256_of
 from neuronc.artifact.external import STORED_AS
+from neuronc.artifact.model import Artifact, Constant
+from neuronc.artifact.model import Artifact, Constant
 from neuronc.artifact.output import new_path
 from neuronc.dtypes import BY_NUMPY
 from neuronc.errors import InputError
 
-
-def can_be_external(dtype: np.dtype) -> bool:
-    """Whether a safetensors file can hold arrays of this type."""
-    return BY_NUMPY[dtype].name in STORED_AS
+BYTES_MIN = 1024
+"""Smaller constants are no weights; they stay in the artifact."""
 
 
-def write_external(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write named arrays, whole or not at all; types the format lacks become unsigned bytes.
+def externalize(artifact: Artifact) -> Artifact:
+    """Name the constants that go to a safetensors file; `write_external` writes them."""
+    constants = [_externalized(c, f"constant{i}") for i, c in enumerate(artifact.constants)]
+    return replace(artifact, constants=tuple(constants))
+
+
+def _externalized(constant: Constant, name: str) -> Constant:
+    if constant.array is None or constant.dtype not in STORED_AS:
+        return constant
+    if nbytes(constant.shape, constant.dtype) < BYTES_MIN:
+        return constant
+    return replace(constant, external=name, sha256=sha256_of(constant.array))
+
+
+def write_external(path: str | os.PathLike[str], artifact: Artifact) -> None:
+    """Write the external constants, whole or not at all.
+
+    Types that the format lacks become unsigned bytes.
 
     Raises:
         InputError: the file cannot be written.
     """
-    tensors = {name: _storable(array) for name, array in arrays.items()}
+    tensors = {
+        c.external: _storable(c.array)
+        for c in artifact.constants
+        if c.external and c.array is not None
+    }
     with new_path(path) as temporary:
         try:
             save_file(tensors, temporary)
@@ -35,8 +57,13 @@ def write_external(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[np
             raise InputError(os.fspath(path), f"cannot write: {error}") from error
 
 
+def _externalized(index: int, constant: Constant) -> Constant:
+    array = constant.array
+    if array is None or array.nbytes <= EXTERNAL_BYTES_MIN or not can_be_external(array.dtype):
+        return constant
+    return replace(constant, external=f"constant{index}", sha256=sha256_of(array))
+
+
 def _storable(array: NDArray[np.generic]) -> NDArray[np.generic]:
     flat = np.ascontiguousarray(array).reshape(array.shape)
-    if STORED_AS[BY_NUMPY[array.dtype].name] == "U8":
-        return flat.view(np.uint8)
-    return flat
+    return flat.view(np.uint8) if STORED_AS[BY_NUMPY[array.dtype].name] == "U8" else flat

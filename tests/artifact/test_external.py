@@ -17,7 +17,7 @@ from neuronc.artifact import container
 from neuronc.artifact.constants import sha256_of
 from neuronc.artifact.external import STORED_AS, attach, read_tensors, replaced
 from neuronc.artifact.model import Artifact, Constant
-from neuronc.backend.external_weights import can_be_external, write_external
+from neuronc.backend.external_weights import externalize, write_external
 from neuronc.dtypes import ELEMENT_TYPES
 from neuronc.errors import InputError
 
@@ -27,13 +27,13 @@ WEIGHTS = np.arange(32, dtype=np.float32).reshape(4, 8)
 def artifact_with(**arrays: np.ndarray) -> Artifact:
     rows = {r.numpy: r.name for r in ELEMENT_TYPES}
     constants = [
-        Constant(None, rows[a.dtype], a.shape, name, sha256_of(a)) for name, a in arrays.items()
+        Constant(a, rows[a.dtype], a.shape, name, sha256_of(a)) for name, a in arrays.items()
     ]
     return replace(tiny(), constants=tuple(constants))
 
 
 def test_weights_come_back_without_a_copy(tmp_path: Path):
-    write_external(tmp_path / "w.safetensors", {"w": WEIGHTS})
+    write_external(tmp_path / "w.safetensors", artifact_with(w=WEIGHTS))
     container.write(artifact_with(w=WEIGHTS), tmp_path / "model.neff")
     loaded = container.read(tmp_path / "model.neff", check=True)
     assert loaded.constants[0].array is None
@@ -44,8 +44,22 @@ def test_weights_come_back_without_a_copy(tmp_path: Path):
     assert not found.flags.writeable
 
 
+def test_large_constants_become_external_and_small_and_complex_ones_stay(tmp_path: Path):
+    path = tmp_path / "w.safetensors"
+    small, large = np.ones(255, np.float32), np.ones(256, np.float32)
+    arrays = (small, large, large.astype(np.complex64))
+    named = [
+        Constant(a, n, a.shape) for a, n in zip(arrays, ("f32", "f32", "complex<f32>"), strict=True)
+    ]
+    artifact = externalize(replace(tiny(), constants=tuple(named)))
+    assert [c.external for c in artifact.constants] == ["", "constant1", ""]
+    write_external(path, artifact)
+    assert list(load_file(path)) == ["constant1"]
+    assert not replaced(attach(artifact, path, check=True))
+
+
 def test_the_artifact_does_not_hold_external_weights(tmp_path: Path):
-    write_external(tmp_path / "w.safetensors", {"w": WEIGHTS})
+    write_external(tmp_path / "w.safetensors", artifact_with(w=WEIGHTS))
     without = container.to_bytes(artifact_with(w=WEIGHTS))
     attached = attach(artifact_with(w=WEIGHTS), tmp_path / "w.safetensors")
     assert container.to_bytes(attached) == without
@@ -55,10 +69,10 @@ def test_the_artifact_does_not_hold_external_weights(tmp_path: Path):
 @pytest.mark.parametrize("row", ELEMENT_TYPES, ids=lambda row: row.name)
 def test_every_element_type_comes_back_or_is_said_to_stay(row, tmp_path: Path):
     array = np.arange(6).astype(np.int8).astype(row.numpy).reshape(2, 3)
-    assert can_be_external(array.dtype) == (row.name in STORED_AS) == (not row.is_complex)
+    assert (row.name in STORED_AS) == (not row.is_complex)
     if row.is_complex:
         return
-    write_external(tmp_path / "w.safetensors", {"w": array})
+    write_external(tmp_path / "w.safetensors", artifact_with(w=array))
     found = attach(artifact_with(w=array), tmp_path / "w.safetensors", check=True).constants[0]
     assert found.array is not None
     assert found.array.dtype == row.numpy
@@ -67,7 +81,7 @@ def test_every_element_type_comes_back_or_is_said_to_stay(row, tmp_path: Path):
 
 def test_strided_arrays_are_written_in_row_major_order(tmp_path: Path):
     arrays = {"t": WEIGHTS.T, "splat": np.broadcast_to(np.float32(2.0), (3, 5)), "0": np.array(1.5)}
-    write_external(tmp_path / "w.safetensors", arrays)
+    write_external(tmp_path / "w.safetensors", artifact_with(**arrays))
     for name, found in load_file(tmp_path / "w.safetensors").items():
         np.testing.assert_array_equal(found, arrays[name])
         assert found.shape == arrays[name].shape
@@ -99,7 +113,7 @@ def test_weights_of_another_shape_type_or_name_are_refused(tmp_path: Path):
 def test_weights_that_cannot_be_written_or_read_are_one_clear_error(tmp_path: Path):
     path = tmp_path / "missing" / "w.safetensors"
     with pytest.raises(InputError, match="cannot write: No such file or directory"):
-        write_external(path, {"w": WEIGHTS})
+        write_external(path, artifact_with(w=WEIGHTS))
     with pytest.raises(InputError, match="cannot read: No such file or directory"):
         attach(tiny(), path)
 
