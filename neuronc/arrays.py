@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -144,8 +145,9 @@ def _load(path: Path) -> dict[str, Array] | None:
     loaded = np.load(path, allow_pickle=False)
     if not isinstance(loaded, np.lib.npyio.NpzFile):
         return None
-    with loaded as file:
-        members = cast("dict[str, Array | bytes]", {key: file[key] for key in file.files})
+    file = cast("Mapping[str, Array | bytes]", loaded)
+    with closing(loaded):
+        members = {key: file[key] for key in file}
     return {key: value for key, value in members.items() if isinstance(value, np.ndarray)}
 
 
