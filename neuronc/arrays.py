@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import cast
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,21 @@ FilePath = str | os.PathLike[str]
 
 RANDOM_INTEGERS = 10
 """Random integers are below this, so that they index most things one looks up with them."""
+
+
+class _Archive(Protocol):
+    """What NumPy gives for a `.npz` file."""
+
+    files: list[str]
+
+    def __getitem__(self, key: str) -> Array | bytes:
+        """A member: an array, or the bytes of something else."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
 
 _INTEGER_LIMITS = {"i1": 2, "i2": 2, "ui2": 4, "i4": 8}
 _UNSIGNED_FLOATS = ("f8E8M0FNU",)
@@ -142,12 +157,11 @@ def random_inputs(infos: Sequence[TensorInfo], seed: int) -> list[Array]:
 
 def _load(path: Path) -> dict[str, Array] | None:
     """All arrays by name; None for a file of one array, which has no name."""
-    loaded = np.load(path, allow_pickle=False)
-    if not isinstance(loaded, np.lib.npyio.NpzFile):
+    loaded: Array | _Archive = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
         return None
-    file = cast("Mapping[str, Array | bytes]", loaded)
     with closing(loaded):
-        members = {key: file[key] for key in file}
+        members = {key: loaded[key] for key in loaded.files}
     return {key: value for key, value in members.items() if isinstance(value, np.ndarray)}
 
 

@@ -86,14 +86,14 @@ def read(source: Path | Data, *, check: bool = False) -> Artifact:
     return _decode(map_file(source), os.fspath(source), check)
 
 
-def verify(source: Path | Data) -> None:
-    """Check every byte of a file.
+def verify(source: Path | Data) -> Artifact:
+    """Read a file and check every byte of it.
 
     Raises:
         InputError: there is no such file.
         ArtifactError: it is damaged.
     """
-    read(source, check=True)
+    return read(source, check=True)
 
 
 def _pieces(artifact: Artifact) -> Iterator[Piece]:
