@@ -42,7 +42,7 @@ def is_near(
         return False
     sums: Sequence[Array] = []
     if SUMMING & set(case.ops):
-        sums = run([np.abs(x) if x.dtype.kind in "fc" else x for x in case.inputs])
+        sums = run([np.abs(x).astype(x.dtype) if _is_float(x) else x for x in case.inputs])
     for i, (got, want) in enumerate(zip(outputs, case.expected, strict=True)):
         if got.shape != want.shape or got.dtype != want.dtype or not _is_float(want):
             return False
