@@ -11,9 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from neuronc.artifact.constants import nbytes, sha256_of
-from neuronc.artifact.constants import sha256_of
 from neuronc.artifact.external import STORED_AS
-from neuronc.artifact.model import Artifact, Constant
 from neuronc.artifact.model import Artifact, Constant
 from neuronc.artifact.output import new_path
 from neuronc.dtypes import BY_NUMPY
@@ -55,13 +53,6 @@ def write_external(path: str | os.PathLike[str], artifact: Artifact) -> None:
             save_file(tensors, temporary)
         except SafetensorError as error:
             raise InputError(os.fspath(path), f"cannot write: {error}") from error
-
-
-def _externalized(index: int, constant: Constant) -> Constant:
-    array = constant.array
-    if array is None or array.nbytes <= EXTERNAL_BYTES_MIN or not can_be_external(array.dtype):
-        return constant
-    return replace(constant, external=f"constant{index}", sha256=sha256_of(array))
 
 
 def _storable(array: NDArray[np.generic]) -> NDArray[np.generic]:

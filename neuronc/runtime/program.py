@@ -7,14 +7,16 @@ anew when it changes place.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuronc.artifact.container import read
+from neuronc.artifact.container import Data, read
+from neuronc.artifact.external import attach
 from neuronc.artifact.model import Artifact, BufferKind, Call, Case, Step, TensorInfo, While
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import ArtifactError, InputError
@@ -84,9 +86,7 @@ class Program:
                 base = arena[buffer.offset : buffer.offset + buffer.bytes]
             elif buffer.kind is BufferKind.CONSTANT:
                 array = artifact.constants[buffer.index].array
-                if array is None:
-                    name = artifact.constants[buffer.index].external
-                    raise ArtifactError("weights", f"{name} is external and was not given", "")
+                assert array is not None
                 base = _bytes_of(np.ascontiguousarray(array))
             else:
                 base = np.zeros(buffer.bytes, np.uint8)
@@ -184,17 +184,53 @@ class Program:
         return run
 
 
-def load(source: str | Path | bytes, check: bool = False) -> Program:
-    """Load an artifact from a path (mapped) or its bytes.
+class HasModel(Protocol):
+    """What `neuronc.compile` returns: an artifact in memory, and more."""
+
+    @property
+    def model(self) -> Artifact:
+        """The artifact."""
+        ...
+
+
+def load(
+    source: str | os.PathLike[str] | Data | Artifact | HasModel,
+    check: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+) -> Program:
+    """Load an artifact: from a path (mapped), its bytes, or memory.
 
     With `check`, constants' checksums are verified, every conflicting pair of accesses is proved
-    ordered, and on-chip memory is poisoned before each kernel.
+    ordered, and on-chip memory is poisoned before each kernel. `weights` is the safetensors file
+    of an artifact that was compiled with external weights.
+
+    Raises:
+        InputError: there is no such file, or the weights do not fit.
+        ArtifactError: the artifact is damaged.
     """
-    artifact = read(source, check=check)
+    artifact = _artifact_of(source, check)
     if artifact.target not in GENERATIONS:
         known = ", ".join(GENERATIONS)
-        raise ArtifactError("target", f"unknown target {artifact.target!r}", f"known: {known}")
+        problem = f"unknown target {artifact.target!r}"
+        raise ArtifactError("target", problem, f"known: {known}", code="NRC-0000")
+    if weights is not None:
+        artifact = attach(artifact, weights, check=check)
+    missing = [c.external for c in artifact.constants if c.external and c.array is None]
+    if missing:
+        problem = f"{len(missing)} weights are in a file that was not given: {missing[0]}, ..."
+        hint = "give the file with `weights=` or --external-weights"
+        raise InputError("weights", problem, hint, code="NRC-0000")
     return Program(artifact, check)
+
+
+def _artifact_of(
+    source: str | os.PathLike[str] | Data | Artifact | HasModel, check: bool
+) -> Artifact:
+    if isinstance(source, Artifact):
+        return source
+    if isinstance(source, str | os.PathLike | Data):
+        return read(source, check=check)
+    return source.model
 
 
 def _checked(arrays: Sequence[Array], infos: Sequence[TensorInfo]) -> list[Array]:

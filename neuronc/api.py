@@ -1,0 +1,186 @@
+"""What one calls from Python: compile a program, look at its IR, run single passes.
+
+The command line is these functions and the runtime's, nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from neuronc.artifact.container import to_bytes, write
+from neuronc.artifact.model import Artifact
+from neuronc.artifact.output import new_path
+from neuronc.backend.external_weights import externalize, write_external
+from neuronc.errors import InputError
+from neuronc.frontend.load import load_module
+from neuronc.frontend.source import Source, is_program_text
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
+from neuronc.ir import is_ir, parse_ir, print_ir
+from neuronc.observe import Observer, PassTime, PassTimes, together, write_stages
+from neuronc.pipeline import STAGE_NAMES, Options, compile_artifact, ignore, stages
+from neuronc.pipeline import lower as lower_module
+from neuronc.provenance import provenance
+from neuronc.report import Report, report_of
+
+FilePath = str | os.PathLike[str]
+Shape = int | Sequence[int]
+Shapes = Mapping[int | str, Shape]
+"""Shapes of arguments by position or name (`arg0` is position 0), extents of symbols by name."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model: `bytes(...)` of it is the artifact, `save` writes it, `load` runs it."""
+
+    model: Artifact
+    external_weights: Path | None = None
+    """Where `save` writes the weights that are not in the artifact."""
+    passes: tuple[PassTime, ...] = field(default=(), compare=False)
+    """What the compilation did, and how long that took."""
+
+    @cached_property
+    def report(self) -> Report:
+        """What the model costs on its target; `print` it."""
+        return report_of(self.model)
+
+    def __bytes__(self) -> bytes:
+        """The artifact as `save` writes it, without external weights."""
+        return to_bytes(self.model)
+
+    def __buffer__(self, flags: int) -> memoryview:
+        """The same for anything that takes a buffer, from Python 3.12."""
+        return memoryview(bytes(self))
+
+    def save(self, path: FilePath) -> None:
+        """Write the artifact, and the external weights if there are some; both whole or not at all.
+
+        Raises:
+            InputError: a file cannot be written.
+        """
+        with new_path(path) as temporary:
+            write(self.model, temporary)
+            if self.external_weights is not None:
+                write_external(self.external_weights, self.model)
+
+
+def compile(
+    module: Source,
+    target: str = DEFAULT_TARGET,
+    *,
+    shapes: Shapes | None = None,
+    external_weights: FilePath | None = None,
+    dump_ir: FilePath | None = None,
+    name: str = "<string>",
+    observe: Observer = ignore,
+) -> Compiled:
+    """Compile a program: a path, its text or bytes, or what `jax.jit(f).lower(...)` returns.
+
+    `shapes` fills in dynamic shapes; `external_weights` names the safetensors file for constants
+    above 1 KiB; `dump_ir` a directory for the IR after each stage; `name` is what messages call a
+    program without a file name; `observe` is called after each pass.
+
+    Raises:
+        NeuroncError: the program is damaged, not supported, or does not fit the target.
+    """
+    source, name = _identify(module, name)
+    times = PassTimes()
+    observers = [times, observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
+    options = _options(target, shapes)
+    artifact = compile_artifact(source, name, options, together(observers))
+    flags = _flags(target, shapes, external_weights is not None)
+    artifact = replace(artifact, provenance=provenance(source, flags))
+    if external_weights is None:
+        return Compiled(artifact, None, tuple(times.passes))
+    return Compiled(externalize(artifact), Path(external_weights), tuple(times.passes))
+
+
+def lower(
+    module: Source,
+    stage: str,
+    target: str = DEFAULT_TARGET,
+    *,
+    shapes: Shapes | None = None,
+    dump_ir: FilePath | None = None,
+    name: str = "<string>",
+    observe: Observer = ignore,
+) -> str:
+    """The IR after a stage, as text."""
+    if stage not in STAGE_NAMES:
+        raise InputError("stage", f"there is no {stage!r}", f"known: {', '.join(STAGE_NAMES)}")
+    source, name = _identify(module, name)
+    observers = [observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
+    options = replace(_options(target, shapes), stop_after=stage)
+    lowered, _ = lower_module(source, name, options, together(observers))
+    return print_ir(lowered)
+
+
+def opt(
+    module: Source, passes: Sequence[str], target: str = DEFAULT_TARGET, name: str = "<string>"
+) -> str:
+    """Run passes by name over StableHLO or neuronc's printed IR; returns the IR as text.
+
+    Raises:
+        InputError: the input does not parse, or there is no such pass.
+    """
+    known = {step.name: step for stage in stages(_known(target)) for step in stage.passes}
+    for step in passes:
+        if step not in known:
+            raise InputError("passes", f"there is no pass {step!r}", f"known: {', '.join(known)}")
+    source, name = _identify(module, name)
+    parsed = _parse(source, name)
+    for step in passes:
+        known[step].apply(Context(), parsed)
+        parsed.verify()
+    return print_ir(parsed)
+
+
+def _parse(source: Source, name: str) -> ModuleOp:
+    """Read neuronc's own IR with xDSL, everything else with the frontend."""
+    text = source.read_bytes() if isinstance(source, Path) and source.is_file() else source
+    text = text.decode(errors="replace") if isinstance(text, bytes) else text
+    if isinstance(text, str) and is_ir(text):
+        return parse_ir(text, name)
+    return load_module(source, name=name)
+
+
+def _identify(module: Source, name: str) -> tuple[Source, str]:
+    """A path becomes a `Path`, or, where it can be read only once, its bytes; with its name."""
+    if isinstance(module, str) and is_program_text(module):
+        return module, name
+    if not isinstance(module, str | os.PathLike):
+        return module, name
+    path = Path(module)
+    once = path.exists() and not path.is_file() and not path.is_dir()
+    return (path.read_bytes() if once else path), os.fspath(module)
+
+
+def _known(target: str) -> str:
+    if target not in GENERATIONS:
+        known = ", ".join(GENERATIONS)
+        raise InputError("target", f"there is no {target!r}", f"known: {known}")
+    return target
+
+
+def _options(target: str, shapes: Shapes | None) -> Options:
+    return Options(_known(target), shapes={_position(k): v for k, v in (shapes or {}).items()})
+
+
+def _position(key: int | str) -> int | str:
+    """The position that `arg0`, `arg1`, ... mean; other names stay."""
+    if isinstance(key, str) and key.startswith("arg") and key[3:].isdecimal():
+        return int(key[3:])
+    return key
+
+
+def _flags(target: str, shapes: Shapes | None, external: bool) -> dict[str, str]:
+    flags = {"target": target}
+    for key, value in (shapes or {}).items():
+        flags[f"shape.{key}"] = str(value) if isinstance(value, int) else "x".join(map(str, value))
+    return flags | ({"external_weights": "1 KiB"} if external else {})

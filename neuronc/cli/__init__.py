@@ -1,0 +1,98 @@
+"""The command line: parse, call one function, print.
+
+A verb is a module of this package with its help, its options and `run`; only the verb that is
+asked for is imported, so that running a model needs nothing of the compiler.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import (
+    REMAINDER,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from neuronc.errors import NeuroncError
+from neuronc.version import VERSION
+
+VERBS = {
+    "compile": "compile a StableHLO program to an artifact",
+    "run": "run an artifact on arrays",
+    "inspect": "show what an artifact holds and costs",
+    "disasm": "print the instructions of an artifact",
+    "verify": "check every byte of an artifact",
+    "opt": "run single passes on a program",
+    "ops": "list the operations that neuronc compiles",
+    "golden": "record a reference's outputs, and check against them",
+}
+
+
+class Verb(Protocol):
+    """What the module of a verb has; its docstring is the verb's help."""
+
+    __doc__: str | None
+
+    @staticmethod
+    def configure(parser: ArgumentParser) -> None:
+        """Add the options."""
+        ...
+
+    @staticmethod
+    def run(args: Namespace) -> None:
+        """Do it, and print; an ArgumentTypeError says that the options do not go together."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 1 for an error of the user's."""
+    words = sys.argv[1:] if argv is None else argv
+    chosen = _parser().parse_args(words)
+    verb = cast(Verb, import_module(f"neuronc.cli.{chosen.verb}"))
+    parser = ArgumentParser(
+        prog=f"neuronc {chosen.verb}",
+        description=verb.__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    verb.configure(parser)
+    args = parser.parse_args(chosen.words)
+    try:
+        return _run(verb, args)
+    except ArgumentTypeError as error:
+        parser.error(str(error))
+
+
+def _parser() -> ArgumentParser:
+    verbs = "\n".join(f"  {name:<10}{text}" for name, text in VERBS.items())
+    parser = ArgumentParser(
+        prog="neuronc",
+        description="Compile StableHLO for Neuron-like accelerators, and run what was compiled.",
+        epilog=f"verbs:\n{verbs}\n\n`neuronc VERB --help` explains a verb, with examples.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"neuronc {VERSION}")
+    parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do")
+    parser.add_argument("words", nargs=REMAINDER, metavar="...", help="its arguments")
+    return parser
+
+
+def _run(verb: Verb, args: Namespace) -> int:
+    """Run a verb; what the user did wrong is one message, anything else a traceback."""
+    try:
+        verb.run(args)
+        sys.stdout.flush()
+    except NeuroncError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader has seen enough; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,100 @@
+"""Compile a StableHLO program to an artifact, and report what it costs on the target.
+
+The program is MLIR text or bytecode, a portable artifact of `jax.export`, or an HLO module; its
+form is found by content. Errors name the file and the line.
+
+Examples:
+  neuronc compile model.mlir -o model.neff
+  neuronc compile model.mlir -o model.neff --target trn3 --json > report.json
+  neuronc compile exported.bin -o model.neff --symbol b=4
+  neuronc compile model.mlir -o model.neff --external-weights weights.safetensors
+  neuronc compile model.mlir --stop-after fused | less
+  cat model.mlir | neuronc compile - -o model.neff --dump-ir ir
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from neuronc import api
+from neuronc.cli.progress import watch
+from neuronc.cli.shapes import configure_shapes, shapes_of
+from neuronc.cli.streams import program_of, write_text
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
+from neuronc.observe import PassTime
+from neuronc.pipeline import STAGE_NAMES
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the options."""
+    add = parser.add_argument
+    add("program", metavar="PROGRAM", help="the program's file, or - for standard input")
+    add("-o", "--output", type=Path, metavar="FILE", help="where to write the artifact, or the IR")
+    add("--target", choices=GENERATIONS, default=DEFAULT_TARGET, help="default: %(default)s")
+    configure_shapes(parser)
+    weights = "put constants above 1 KiB into this safetensors file"
+    add("--external-weights", type=Path, metavar="FILE", help=weights)
+    add("--stop-after", choices=STAGE_NAMES, help="print the IR after this stage and stop")
+    add("--dump-ir", type=Path, metavar="DIR", help="write the IR after each stage into DIR")
+    add("--time-passes", action="store_true", help="print how long each pass took")
+    add("--json", action="store_true", help="print the report as JSON")
+    add("-q", "--quiet", action="store_true", help="print no report and no progress")
+    add("-v", "--verbose", action="store_true", help="print each pass as it ends")
+
+
+def run(args: Namespace) -> None:
+    """Compile, write, report; or print the IR of a stage."""
+    if args.stop_after:
+        write_text(_lower(args), args.output)
+        return
+    if args.output is None:
+        raise ArgumentTypeError("-o FILE is required, unless --stop-after prints the IR")
+    compiled = _compile(args)
+    compiled.save(args.output)
+    if args.time_passes and not args.json:
+        print(_times(compiled.passes), file=sys.stderr)
+    if not args.quiet:
+        print(_json(compiled) if args.json else f"{args.output}\n{compiled.report}")
+
+
+def _compile(args: Namespace) -> api.Compiled:
+    source, name = program_of(args.program)
+    with watch(args.quiet, args.verbose) as observe:
+        return api.compile(
+            source,
+            args.target,
+            shapes=shapes_of(args),
+            external_weights=args.external_weights,
+            dump_ir=args.dump_ir,
+            name=name,
+            observe=observe,
+        )
+
+
+def _lower(args: Namespace) -> str:
+    source, name = program_of(args.program)
+    with watch(args.quiet, args.verbose) as observe:
+        return api.lower(
+            source,
+            args.stop_after,
+            args.target,
+            shapes=shapes_of(args),
+            dump_ir=args.dump_ir,
+            name=name,
+            observe=observe,
+        )
+
+
+def _json(compiled: api.Compiled) -> str:
+    passes = [asdict(step) for step in compiled.passes]
+    return json.dumps(compiled.report.to_dict() | {"passes": passes}, indent=2)
+
+
+def _times(passes: Sequence[PassTime]) -> str:
+    lines = [f"{step.seconds:>9.4f} s  {step.stage:<12}{step.name}" for step in passes]
+    return "\n".join([*lines, f"{sum(step.seconds for step in passes):>9.4f} s  total"])
