@@ -107,12 +107,28 @@ def tuple_members(value: SSAValue | Attribute) -> tuple[Attribute, ...]:
 
 def element_type(value: SSAValue | Attribute) -> ElementType:
     """The row of `dtypes` for the elements of a tensor value or type."""
-    return _ELEMENTS[_tensor_type(value).element_type]
+    return _facts(value)[2]
 
 
 def shape_of(value: SSAValue | Attribute) -> tuple[int, ...]:
     """The extents of a tensor value or type."""
-    return _tensor_type(value).get_shape()
+    return _facts(value)[1]
+
+
+_FACTS: dict[int, tuple[Attribute, tuple[int, ...], ElementType]] = {}
+"""Shape and element type by the identity of a type, which the entry keeps alive: hashing a type
+walks all of it, and these two questions are asked a million times a compilation."""
+
+
+def _facts(value: SSAValue | Attribute) -> tuple[Attribute, tuple[int, ...], ElementType]:
+    """The type itself, its extents, and the row of its elements."""
+    type_ = value if type(value) is TensorType else type_of(value)
+    found = _FACTS.get(id(type_))
+    if found is None:
+        tensor_type = _tensor_type(type_)
+        found = (tensor_type, tensor_type.get_shape(), _ELEMENTS[tensor_type.element_type])
+        _FACTS[id(type_)] = found
+    return found
 
 
 def _tensor_type(value: SSAValue | Attribute) -> Tensor:

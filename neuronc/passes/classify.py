@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
@@ -27,14 +27,15 @@ from neuronc.passes.tile_index import scatter_function, window_rank
 from neuronc.passes.views import is_view_op, splat_of
 
 CONTROL = (WhileOp, IfOp, CaseOp)
+_NO_KERNEL = frozenset({ConstantOp, *CONTROL})
 MAP, CONTRACT, MOVE, INDEX, LIBRARY = "map", "contract", "move", "index", "library"
 
 
 def kind_of(op: Operation) -> str | None:
     """The kind of kernel that computes `op`; None for views, constants, control and the end."""
-    if is_view_op(op) or isinstance(op, (ConstantOp, *CONTROL)) or not op.results:
+    if is_view_op(op) or type(op) in _NO_KERNEL or not op.results:
         return None
-    if isinstance(op, IotaOp):
+    if type(op) is IotaOp:
         return None if is_counted(op) else LIBRARY
     if not all(is_tensor(v) for v in (*op.operands, *op.results)):
         return LIBRARY
@@ -51,18 +52,17 @@ def kind_of(op: Operation) -> str | None:
 
 def is_source(value: SSAValue) -> bool:
     """Whether a view may start at `value`: something with a buffer of its own."""
-    if isinstance(value, BlockArgument):
-        return True
     op = value.owner
-    assert isinstance(op, Operation)
-    if isinstance(op, ConstantOp):
+    if isinstance(op, Block):
+        return True
+    if type(op) is ConstantOp:
         return splat_of(value) is None
     return not (is_view_op(op) or is_counted(op))
 
 
 def is_counted(op: Operation) -> bool:
     """Whether the op is an iota that gpsimd makes in place, of a type that it computes on."""
-    return isinstance(op, IotaOp) and element_type(op.results[0]).engine
+    return type(op) is IotaOp and element_type(op.results[0]).engine
 
 
 def _is_dense(op: Operation) -> bool:

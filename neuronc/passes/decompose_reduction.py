@@ -189,7 +189,7 @@ _ARGUMENT_BODY = sorted(
 def _argument_function(op: Operation) -> str:
     """'maximum' or 'minimum' for a body that is argmax or argmin, else ''.
 
-    It takes the first of two values that is strictly better or NaN, and of equals the smaller index.
+    It takes the first of two values that is better or NaN, and of equals the smaller index.
     """
     ops = list(op.regions[0].block.ops)
     names = [function_name(o) for o in ops]

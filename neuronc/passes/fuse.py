@@ -23,8 +23,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from neuronc.dialects.program import FusionOp, YieldOp
-from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.program import FusionOp
 from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.types import shape_of
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
@@ -33,13 +32,11 @@ from neuronc.passes.budget import columns_max
 from neuronc.passes.classify import (
     CONTRACT,
     CONTROL,
-    INDEX,
-    LIBRARY,
     MAP,
-    is_counted,
     is_source,
     kind_of,
 )
+from neuronc.passes.extract import extract
 from neuronc.passes.views import View, dense, is_view_op, splat_of, view_of
 
 EPILOGUE_MAX = 24
@@ -259,26 +256,15 @@ class _Grouping:
 
     def _emit(self, group: Group) -> None:
         """Build the fusion of one group and hand its results to their users."""
-        block = Block()
-        fusion_inputs: list[SSAValue] = []
-        mapping: dict[SSAValue, SSAValue] = {}
-        copier = _Copier(group, block, fusion_inputs, mapping)
-        for op in group.ops:
-            for value in op.operands:
-                copier.bring(value)
-            copied = op.clone(mapping)
-            block.add_op(copied)
-        outputs = [v for op in group.ops for v in op.results if _leaves(v, set(group.ops))]
-        if group.kind == LIBRARY or not outputs:
-            outputs = list(group.ops[-1].results)
-        block.add_op(YieldOp.create(operands=[mapping[v] for v in outputs]))
+        assert group.kind is not None
+        part = extract(group.kind, group.ops)
         fusion = FusionOp.create(
-            operands=fusion_inputs,
-            result_types=[v.type for v in outputs],
-            attributes={"kind": StringAttr(group.kind or "")},
-            regions=[Region(block)],
+            operands=part.inputs,
+            result_types=[v.type for v in part.outputs],
+            attributes={"kind": StringAttr(group.kind)},
+            regions=[Region(part.block)],
         )
-        for old, new in zip(outputs, fusion.results, strict=True):
+        for old, new in zip(part.outputs, fusion.results, strict=True):
             old.replace_all_uses_with(new)
         self._block.insert_op_before(fusion, group.ops[-1])
         for op in reversed(group.ops):
@@ -313,37 +299,6 @@ class _Grouping:
                 op.erase(safe_erase=False)
 
 
-@dataclass
-class _Copier:
-    """Copies views, iotas and splats into a kernel; everything else becomes an input."""
-
-    group: Group
-    block: Block
-    inputs: list[SSAValue]
-    mapping: dict[SSAValue, SSAValue]
-
-    def bring(self, value: SSAValue) -> None:
-        """Make `value` available in the kernel."""
-        if value in self.mapping:
-            return
-        op = value.owner
-        if isinstance(op, Operation) and self._is_copied(value, op):
-            for operand in op.operands:
-                self.bring(operand)
-            self.block.add_op(op.clone(self.mapping))
-            return
-        self.mapping[value] = self.block.insert_arg(value.type, len(self.block.args))
-        self.inputs.append(value)
-
-    def _is_copied(self, value: SSAValue, op: Operation) -> bool:
-        if self.group.kind == LIBRARY:
-            return False
-        if isinstance(op, ConstantOp):
-            scalar = self.group.kind == INDEX and not shape_of(value)
-            return splat_of(value) is not None and (self.group.kind in (MAP, CONTRACT) or scalar)
-        return is_view_op(op) or is_counted(op)
-
-
 def _space(op: Operation, kind: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if kind not in (MAP, CONTRACT):
         return (), ()
@@ -355,17 +310,6 @@ def _space(op: Operation, kind: str | None) -> tuple[tuple[int, ...], tuple[int,
 def _reads(op: Operation) -> list[SSAValue]:
     """Operands of the op and of everything inside its regions."""
     return [v for inner in op.walk() for v in inner.operands]
-
-
-def _leaves(value: SSAValue, group: set[Operation]) -> bool:
-    """Whether something outside the group uses the value, directly or through a view."""
-    for use in value.uses:
-        user = use.operation
-        if user in group:
-            continue
-        if not is_view_op(user) or any(_leaves(r, group) for r in user.results):
-            return True
-    return False
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -30,7 +30,6 @@ from neuronc.passes.classify import (
     CONTRACT,
     CONTROL,
     INDEX,
-    LIBRARY,
     MAP,
     MOVE,
     is_counted,
@@ -59,42 +58,37 @@ class Materialize(ModulePass):
 def _visit(block: Block) -> None:
     for op in list(block.ops):
         if is_view_op(op):
-            if view_of(op.results[0], is_source) is None and not _is_splat_view(op):
+            result = op.results[0]
+            if view_of(result, is_source) is None and splat_of(result) is None:
                 _insert(block, op, 0)
             continue
+        kind = kind_of(op)
         for index, value in enumerate(op.operands):
-            unread = _needs_buffer(op) and not _has_buffer(value)
-            if unread or _is_large_splat(op, value) or _is_moved_count(op, value):
+            if _is_unread(op, kind, value):
                 _insert(block, op, index)
         if isinstance(op, CONTROL):
             for region in op.regions:
                 _visit(region.block)
 
 
-def _is_splat_view(op: Operation) -> bool:
-    return splat_of(op.results[0]) is not None
+def _is_unread(op: Operation, kind: str | None, value: SSAValue) -> bool:
+    """Whether the op's kernel cannot read the operand as it is."""
+    if kind == MAP:
+        return False
+    if kind == CONTRACT:
+        return isinstance(op, DotGeneralOp) and splat_of(value) is not None
+    if kind in (MOVE, INDEX):
+        return _starts_at_iota(value) or _is_large_splat(value)
+    if kind is None and (isinstance(op, ConstantOp) or is_counted(op)):
+        return False
+    return not _has_buffer(value) or _is_large_splat(value)
 
 
-def _is_large_splat(op: Operation, value: SSAValue) -> bool:
-    """Whether an op that reads buffers is given a splat that an engine had better fill in."""
-    if isinstance(op, DotGeneralOp):
-        return splat_of(value) is not None
-    if kind_of(op) in (MAP, CONTRACT) or not is_tensor(value) or splat_of(value) is None:
+def _is_large_splat(value: SSAValue) -> bool:
+    """Whether the value is a splat that an engine had better fill in than HBM hold."""
+    if not is_tensor(value) or splat_of(value) is None:
         return False
     return prod(shape_of(value)) > SPLAT_MAX and element_type(value).engine
-
-
-def _is_moved_count(op: Operation, value: SSAValue) -> bool:
-    """Whether a DMA is asked to move an iota, which only an engine can make."""
-    return kind_of(op) in (MOVE, INDEX) and _starts_at_iota(value)
-
-
-def _needs_buffer(op: Operation) -> bool:
-    """Whether the op reads whole dense buffers only."""
-    kind = kind_of(op)
-    return kind == LIBRARY or (
-        kind is None and not isinstance(op, ConstantOp) and not is_counted(op)
-    )
 
 
 def _has_buffer(value: SSAValue) -> bool:
@@ -109,9 +103,9 @@ def _has_buffer(value: SSAValue) -> bool:
 
 def _insert(block: Block, op: Operation, index: int) -> None:
     value = op.operands[index]
-    # Numbers that only an iota knows are made by an engine; everything else moves by DMA.
-    counted = _starts_at_iota(value)
-    cls = ConvertOp if counted else MaterializeOp
+    # What is known without memory is made by an engine; everything else moves by DMA.
+    made = _starts_at_iota(value) or (is_tensor(value) and splat_of(value) is not None)
+    cls = ConvertOp if made and element_type(value).engine else MaterializeOp
     loc = {k: a for k, a in op.attributes.items() if k == "loc" and isinstance(a, StringAttr)}
     copy = cls.create(operands=[value], result_types=[value.type], attributes=loc)
     block.insert_op_before(copy, op)

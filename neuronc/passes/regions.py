@@ -57,7 +57,8 @@ def library_params(op: Operation) -> Json:
 def _encode_op(op: Operation, ids: dict[SSAValue, int]) -> Json:
     if op.name in _CONTROL:
         what = f"{op.name} inside a region that is applied to elements"
-        raise UnsupportedError(location(op), f"{what} is not supported")
+        hint = "compute both sides and use stablehlo.select"
+        raise UnsupportedError(location(op), f"{what} is not supported", hint, code="NRC-0211")
     step: Json = {
         "op": op.name.partition(".")[2],
         "operands": [ids[operand] for operand in op.operands],

@@ -17,6 +17,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.transforms.dead_code_elimination import region_dce
 
+from neuronc.dialects.stablehlo.binary import MaximumOp, MinimumOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import (
     GetTupleElementOp,
@@ -63,23 +64,23 @@ def _simplify(block: Block) -> None:
             if folded is not None:
                 replace(op, Before(op).constant(folded))
                 continue
-        for rule in _RULES:
-            values = rule(op)
-            if values is not None:
-                replace(op, *values)
-                break
+        rule = _RULES.get(type(op))
+        values = rule(op) if rule else None
+        if values is not None:
+            replace(op, *values)
 
 
 def _fold(op: Operation) -> np.ndarray | None:
     """The splat an op makes of splats."""
-    if isinstance(op, ConstantOp) or op.regions or not op.operands:
+    operands = op.operands
+    if type(op) is ConstantOp or not operands or op.regions:
         return None
-    if not all(is_tensor(v) for v in op.operands):
-        return None
-    splats = [splat_of(v) for v in op.operands]
-    if any(s is None for s in splats):
-        return None
-    known = [s for s in splats if s is not None]
+    known: list[np.ndarray] = []
+    for value in operands:
+        splat = splat_of(value) if is_tensor(value) else None
+        if splat is None:
+            return None
+        known.append(splat)
     shape, kind = shape_of(op.results[0]), element_type(op.results[0])
     if is_view_op(op):
         return np.broadcast_to(known[0], shape)
@@ -97,8 +98,6 @@ def _fold(op: Operation) -> np.ndarray | None:
 
 def _identity_view(op: Operation) -> list[SSAValue] | None:
     """A reshape, transpose or broadcast that gives its operand back."""
-    if not isinstance(op, ReshapeOp | TransposeOp | BroadcastInDimOp):
-        return None
     if op.operands[0].type != op.results[0].type:
         return None
     names: dict[type[Operation], str] = {
@@ -113,27 +112,25 @@ def _identity_view(op: Operation) -> list[SSAValue] | None:
 
 def _same_type(op: Operation) -> list[SSAValue] | None:
     """A conversion to the type the operand has."""
-    same = isinstance(op, ConvertOp) and op.operands[0].type == op.results[0].type
-    return [op.operands[0]] if same else None
+    return [op.operands[0]] if op.operands[0].type == op.results[0].type else None
 
 
 def _barrier(op: Operation) -> list[SSAValue] | None:
     """An optimisation barrier: the program is not reordered across it by value anyway."""
-    return list(op.operands) if isinstance(op, OptimizationBarrierOp) else None
+    return list(op.operands)
 
 
 def _tuple_element(op: Operation) -> list[SSAValue] | None:
     """An element of a tuple that was just made."""
-    if isinstance(op, GetTupleElementOp) and isinstance(op.operands[0].owner, TupleOp):
-        return [op.operands[0].owner.operands[integer(op, "index")]]
-    return None
+    made = op.operands[0].owner
+    return [made.operands[integer(op, "index")]] if isinstance(made, TupleOp) else None
 
 
 def _neutral(op: Operation) -> list[SSAValue] | None:
     """maximum(x, -inf) and minimum(x, inf), which keep x, NaN included."""
-    neutral = {"stablehlo.maximum": -np.inf, "stablehlo.minimum": np.inf}.get(op.name)
-    if neutral is None or not element_type(op.results[0]).is_float:
+    if not element_type(op.results[0]).is_float:
         return None
+    neutral = -np.inf if isinstance(op, MaximumOp) else np.inf
     for value, other in ((op.operands[0], op.operands[1]), (op.operands[1], op.operands[0])):
         splat = splat_of(other)
         if splat is not None and float(splat) == neutral:
@@ -141,13 +138,16 @@ def _neutral(op: Operation) -> list[SSAValue] | None:
     return None
 
 
-_RULES: tuple[Callable[[Operation], list[SSAValue] | None], ...] = (
-    _identity_view,
-    _same_type,
-    _barrier,
-    _tuple_element,
-    _neutral,
-)
+_RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
+    ReshapeOp: _identity_view,
+    TransposeOp: _identity_view,
+    BroadcastInDimOp: _identity_view,
+    ConvertOp: _same_type,
+    OptimizationBarrierOp: _barrier,
+    GetTupleElementOp: _tuple_element,
+    MaximumOp: _neutral,
+    MinimumOp: _neutral,
+}
 
 
 def _capture_invariants(op: WhileOp) -> None:

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from neuronc.dialects.program import WindowsOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
@@ -91,12 +91,12 @@ def view_of(value: SSAValue, stop: Callable[[SSAValue], bool]) -> View | None:
     """
     if stop(value):
         return dense(value, shape_of(value))
-    if isinstance(value, BlockArgument):
-        return None
     op = value.owner
-    if isinstance(op, IotaOp):
+    if isinstance(op, Block):
+        return None
+    if type(op) is IotaOp:
         return _iota(value, op)
-    if not isinstance(op, tuple(_RULES)):
+    if type(op) not in _RULES:
         return None
     inner = view_of(op.operands[0], stop)
     return apply_view_op(op, inner) if inner is not None else None
@@ -105,11 +105,12 @@ def view_of(value: SSAValue, stop: Callable[[SSAValue], bool]) -> View | None:
 def splat_of(value: SSAValue) -> np.ndarray | None:
     """The 0-d value of a constant that is the same everywhere, through view ops; else None."""
     op = value.owner
-    if isinstance(op, ConstantOp):
+    if type(op) is ConstantOp:
         array = op.value.array
         uniform = array.size == 1 or (array.size > 1 and not any(array.strides))
         return array.reshape(-1)[:1].reshape(()) if uniform else None
-    if isinstance(op, tuple(_RULES)):
+    if type(op) in _RULES:
+        assert not isinstance(op, Block)
         return splat_of(op.operands[0])
     return None
 
