@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from jaxlib.mlir import ir
 
-from neuronc.errors import InputError, UnsupportedError
-from neuronc.frontend.locations import Locations
+from neuronc.errors import InputError
 from neuronc.frontend.mlir import name_of, operations, replace, string_attribute
+from neuronc.frontend.types import Problem
 
 CALL = "func.call"
 MAIN = "main"
@@ -19,15 +19,17 @@ def entry_function(module: ir.Module, name: str) -> ir.Operation:
 
     It is `@main` if there is one, else the only public function, else the only function.
     """
-    functions = _functions(module)
+    functions = _functions(module.operation)
     public = {n: f for n, f in functions.items() if _is_public(f)}
     choice = functions if len(functions) == 1 else public
     if MAIN not in functions and len(choice) != 1:
         listed = ", ".join(f"@{n}" for n in choice) or "none"
-        raise InputError(name, "there is no function @main", f"public functions: {listed}")
+        hint = f"public functions: {listed}; call the one to compile @main"
+        raise InputError(name, "there is no function @main", hint, code="NRC-0107")
     entry = functions.get(MAIN) or next(iter(choice.values()))
     if not len(entry.regions[0].blocks):
-        raise InputError(name, "the function @main has no body")
+        hint = "@main is only declared; export the whole module"
+        raise InputError(name, "the function @main has no body", hint, code="NRC-0108")
     for function in functions.values():
         function.attributes["sym_visibility"] = ir.StringAttr.get("private")
     entry.attributes["sym_visibility"] = ir.StringAttr.get("public")
@@ -35,32 +37,41 @@ def entry_function(module: ir.Module, name: str) -> ir.Operation:
     return entry
 
 
-def inline_calls(module: ir.Module, entry: ir.Operation, locations: Locations) -> None:
-    """Put the body of every callee in the place of its calls, innermost first."""
-    _Inliner(module, _functions(module), locations).inline_into(entry, (MAIN,))
+def inline_calls(module: ir.Module, entry: ir.Operation) -> None:
+    """Put the body of every callee in the place of its calls, innermost first.
+
+    What cannot be inlined stays: recursion, and functions that are not one block.
+    """
+    _Inliner(module, _functions(module.operation)).inline_into(entry, (MAIN,))
+
+
+def call_problem(call: ir.Operation) -> Problem:
+    """Why a call could not be inlined."""
+    callee = string_attribute(call, "callee")
+    blocks = len(_functions(_outermost(call))[callee].regions[0].blocks)
+    if blocks == 1:
+        hint = "write the recursion as a loop: stablehlo.while, jax.lax.while_loop"
+        return Problem("NRC-0208", f"the call of @{callee} inside itself", hint)
+    what = f"the call of @{callee}, which has {blocks} blocks,"
+    hint = "write branches as stablehlo.if or stablehlo.case, and give every function a body"
+    return Problem("NRC-0209", what, hint)
 
 
 @dataclass(frozen=True)
 class _Inliner:
     module: ir.Module
     functions: dict[str, ir.Operation]
-    locations: Locations
 
     def inline_into(self, caller: ir.Operation, callers: tuple[str, ...]) -> None:
         """Inline all calls in `caller`, which is itself called by `callers`."""
         for call in operations(caller):
-            if name_of(call) == CALL:
-                callee = string_attribute(call, "callee")
-                self._check(call, callee, callers)
+            callee = string_attribute(call, "callee")
+            if name_of(call) == CALL and callee not in callers and self._is_one_block(callee):
                 self.inline_into(self.functions[callee], (*callers, callee))
                 self._inline(call, self.functions[callee])
 
-    def _check(self, call: ir.Operation, callee: str, callers: tuple[str, ...]) -> None:
-        where = self.locations.place(call.location)
-        if callee in callers:
-            raise UnsupportedError(where, f"the call of @{callee} inside itself is not supported")
-        if len(self.functions[callee].regions[0].blocks) != 1:
-            raise UnsupportedError(where, f"@{callee} is not one block, which is not supported")
+    def _is_one_block(self, callee: str) -> bool:
+        return len(self.functions[callee].regions[0].blocks) == 1
 
     def _inline(self, call: ir.Operation, callee: ir.Operation) -> None:
         """Move the body of a copy of the callee to the call."""
@@ -75,8 +86,13 @@ class _Inliner:
         copy.erase()
 
 
-def _functions(module: ir.Module) -> dict[str, ir.Operation]:
-    ops = [op.operation for op in module.body.operations]
+def _outermost(op: ir.Operation) -> ir.Operation:
+    parent = op.parent
+    return op if parent is None else _outermost(parent.operation)
+
+
+def _functions(module: ir.Operation) -> dict[str, ir.Operation]:
+    ops = [op.operation for op in module.regions[0].blocks[0].operations]
     return {string_attribute(op, "sym_name"): op for op in ops if name_of(op) == "func.func"}
 
 

@@ -1,97 +1,170 @@
-"""Everything that neuronc does not compile, reported together with source lines."""
+"""Everything that neuronc does not compile, found at once, with source lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from jaxlib.mlir import ir
 
 from neuronc.dialects.stablehlo.dialect import OPS
-from neuronc.errors import UnsupportedError
+from neuronc.errors import NeuroncError, UnsupportedError
+from neuronc.frontend.calls import call_problem
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
-from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_arguments
-from neuronc.frontend.types import problem
+from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_arguments, has_unknown_shape, symbols_of
+from neuronc.frontend.types import Problem, problem
 
-UNSUPPORTED = DYNAMIC_OPS | frozenset(
+HOST_OPS = frozenset(
     f"stablehlo.{name}"
-    for name in (
-        "async_done",
-        "async_start",
-        "composite",
-        "cross-replica-sum",
-        "infeed",
-        "outfeed",
-        "recv",
-        "send",
-        "uniform_dequantize",
-        "uniform_quantize",
-    )
+    for name in ("async_done", "async_start", "infeed", "outfeed", "recv", "send")
 )
-"""Operations that the dialect has, but that mean nothing on this machine or are still dynamic."""
+"""Operations that talk to a host or another device while the program runs."""
+
+UNSUPPORTED = frozenset(
+    f"stablehlo.{name}"
+    for name in ("composite", "cross-replica-sum", "uniform_dequantize", "uniform_quantize")
+)
+"""Operations that the dialect has, but that normalising should have removed."""
 
 CUSTOM_CALLS: frozenset[str] = frozenset()
 """Targets of `stablehlo.custom_call` that later stages know."""
 
-HINT = "`neuronc ops` lists what neuronc compiles; move the rest to the host"
-SHAPE_HINT = "export with static shapes, or give the shapes of these arguments"
+SHAPE_CALLS = ("shape_assertion", "stablehlo.dynamic_", "stablehlo.shape_refinement_")
+"""How targets start that stand for operations on shapes."""
 
-Problem = tuple[str, str]
-"""Where, and what is not supported."""
+OPS_HINT = "`neuronc ops` lists what neuronc compiles; move the rest to the host"
+SEVERAL_HINT = "`neuronc check` says for each what to do"
 
 
 def check(entry: ir.Operation, locations: Locations, name: str) -> None:
-    """Raise one UnsupportedError that names everything.
+    """Raise one error that names everything."""
+    found = findings(entry, locations, name)
+    if found:
+        raise combined(found, name)
 
-    Dynamic arguments come first and alone: what follows from them says nothing new.
+
+def findings(entry: ir.Operation, locations: Locations, name: str) -> list[NeuroncError]:
+    """Return one error for each thing that neuronc does not compile, repeated ones once.
+
+    Of dynamic shapes only those of the arguments are named: the others follow from them.
     """
+    finder = _Finder(locations, name, dynamic=bool(dynamic_arguments(entry)))
+    found = [*_program_findings(entry, name), *finder.arguments(entry), *finder.operations(entry)]
+    return list({(e.where, e.problem): e for e in found}.values())
+
+
+def combined(errors: Sequence[NeuroncError], name: str) -> NeuroncError:
+    """One error stands alone; several are listed in one."""
+    if len(errors) == 1:
+        return errors[0]
+    lines = "".join(f"\n  {e.where}: {e.code}: {e.problem}" for e in errors)
+    what = f"{len(errors)} things are not supported{lines}"
+    return UnsupportedError(name, what, SEVERAL_HINT, code="NRC-0200")
+
+
+def _program_findings(entry: ir.Operation, name: str) -> Iterator[NeuroncError]:
+    replicas = _replicas(entry)
+    if replicas > 1:
+        what = f"a program for {replicas} replicas is not supported"
+        yield UnsupportedError(name, what, "export it for one replica", code="NRC-0212")
     dynamic = dynamic_arguments(entry)
     if dynamic:
-        raise _error([(name, what) for what in dynamic], name, SHAPE_HINT)
-    problems = list(_problems(entry, locations))
-    if problems:
-        raise _error(problems, name, HINT)
+        options = " ".join(f"--symbol {symbol}=4" for symbol in symbols_of(entry))
+        hint = f"give values: {options or '--shape arg0=4x128 for each'}"
+        what = f"dynamic shapes need values: {', '.join(dynamic)}"
+        yield UnsupportedError(name, what, hint, code="NRC-0206")
 
 
-def _problems(entry: ir.Operation, locations: Locations) -> Iterator[Problem]:
-    seen: dict[ir.Type, str] = {}
-    for index, argument in enumerate(entry.regions[0].blocks[0].arguments):
-        what = _type_problem(argument.type, seen)
-        if what:
-            yield locations.place(argument.location), f"{what} of argument {index}"
-    for op in operations(entry):
-        what = _operation_problem(op) or _result_problem(op, seen)
-        if what:
-            yield locations.place(op.location), what + locations.scope(op.location)
+def _replicas(entry: ir.Operation) -> int:
+    """How many replicas a producer notes at the module."""
+    assert entry.parent is not None
+    count = entry.parent.attributes.get("mhlo.num_replicas")
+    return int(count.value) if isinstance(count, ir.IntegerAttr) else 1
 
 
-def _operation_problem(op: ir.Operation) -> str:
-    name = op.name
-    if name == "stablehlo.custom_call":
-        target = string_attribute(op, "call_target_name")
-        return "" if target in CUSTOM_CALLS else f"{name} @{target}"
-    if name == "func.return" or (name in OPS and name not in UNSUPPORTED):
-        return ""
-    return name
+@dataclass(frozen=True)
+class _Finder:
+    """Looks at operations; each type is looked at once."""
+
+    locations: Locations
+    name: str
+    dynamic: bool
+    """Whether unknown shapes are explained by those of the arguments."""
+    seen: dict[ir.Type, Problem | None] = field(default_factory=dict[ir.Type, Problem | None])
+
+    def arguments(self, entry: ir.Operation) -> Iterator[NeuroncError]:
+        for index, argument in enumerate(entry.regions[0].blocks[0].arguments):
+            found = self._type_problem(argument.type)
+            if found:
+                yield self._error(found, argument.location, f"{found.what} of argument {index}")
+
+    def operations(self, entry: ir.Operation) -> Iterator[NeuroncError]:
+        for op in operations(entry):
+            found = self._operation_problem(op) or self._result_problem(op)
+            if found:
+                scope = self.locations.scope(op.location)
+                yield self._error(found, op.location, found.what + scope)
+
+    def _error(self, found: Problem, location: ir.Location, what: str) -> NeuroncError:
+        where = self.locations.place(location)
+        what = f"{what} {found.verdict}"
+        return UnsupportedError(where, what, found.hint, code=found.code)
+
+    def _operation_problem(self, op: ir.Operation) -> Problem | None:
+        name = op.name
+        if self.dynamic and _is_refined(op):
+            return None
+        special = _SPECIAL.get(name)
+        if special:
+            return special(op)
+        if name in DYNAMIC_OPS:
+            return _dynamic_problem(name)
+        if name == "func.return" or (name in OPS and name not in UNSUPPORTED):
+            return None
+        return Problem("NRC-0201", name, OPS_HINT)
+
+    def _result_problem(self, op: ir.Operation) -> Problem | None:
+        found = (self._type_problem(result.type) for result in op.results)
+        first = next((p for p in found if p), None)
+        return first and first.of(op.name)
+
+    def _type_problem(self, type_: ir.Type) -> Problem | None:
+        if type_ not in self.seen:
+            hidden = self.dynamic and has_unknown_shape(type_)
+            self.seen[type_] = None if hidden else problem(type_)
+        return self.seen[type_]
 
 
-def _result_problem(op: ir.Operation, seen: dict[ir.Type, str]) -> str:
-    whats = (_type_problem(result.type, seen) for result in op.results)
-    return next((f"{what} of {op.name}" for what in whats if what), "")
+def _is_refined(op: ir.Operation) -> bool:
+    """Whether an operation goes away once shapes are known."""
+    target = string_attribute(op, "call_target_name")
+    return op.name in DYNAMIC_OPS or target.startswith(SHAPE_CALLS)
 
 
-def _type_problem(type_: ir.Type, seen: dict[ir.Type, str]) -> str:
-    """What is wrong with a type; each is looked at once."""
-    if type_ not in seen:
-        seen[type_] = problem(type_)
-    return seen[type_]
+def _dynamic_problem(name: str) -> Problem:
+    hint = "shapes must follow from those of the arguments, not from data"
+    return Problem("NRC-0207", name, hint, "makes a shape that is not known before the run")
 
 
-def _error(problems: list[Problem], name: str, hint: str) -> UnsupportedError:
-    """One problem stands alone; several are listed, repeated ones once."""
-    distinct = list(dict.fromkeys(problems))
-    if len(distinct) == 1:
-        where, what = distinct[0]
-        return UnsupportedError(where, f"{what} is not supported", hint)
-    lines = "".join(f"\n  {where}: {what}" for where, what in distinct)
-    return UnsupportedError(name, f"{len(distinct)} things are not supported{lines}", hint)
+def _host_problem(op: ir.Operation) -> Problem:
+    hint = "pass data in as arguments and out as results"
+    return Problem("NRC-0202", op.name, hint)
+
+
+def _custom_call_problem(op: ir.Operation) -> Problem | None:
+    target = string_attribute(op, "call_target_name")
+    if target in CUSTOM_CALLS:
+        return None
+    if "callback" in target:
+        hint = "compiled programs cannot call Python; take the callback out of the function"
+    else:
+        hint = "write the function in StableHLO, or export it for platform cpu"
+    return Problem("NRC-0203", f"{op.name} @{target}", hint)
+
+
+_SPECIAL = {
+    "stablehlo.custom_call": _custom_call_problem,
+    "func.call": call_problem,
+    **dict.fromkeys(HOST_OPS, _host_problem),
+}

@@ -69,8 +69,14 @@ def string_attribute(op: Operation, name: str) -> str:
 
 
 @contextmanager
-def input_errors(context: ir.Context, name: str) -> Generator[None]:
-    """Turn what MLIR reports inside into one InputError about the program `name`."""
+def input_errors(
+    context: ir.Context,
+    name: str,
+    code: str = "NRC-0106",
+    hint: str = "",
+    stop: str = "\0",
+) -> Generator[None]:
+    """Turn what MLIR reports inside, up to `stop`, into one InputError about the program `name`."""
     reported: list[tuple[str, str]] = []
 
     def keep(diagnostic: ir.Diagnostic) -> bool:
@@ -82,18 +88,21 @@ def input_errors(context: ir.Context, name: str) -> Generator[None]:
         yield
     except ir.MLIRError as error:
         first = [(str(d.location), d.message) for d in error.error_diagnostics]
-        raise _input_error(first + reported, name) from None
+        where, problem = _first(first + reported, name, stop)
+        raise InputError(where, problem, hint, code=code) from None
     except ValueError:
         if not reported:
             raise
-        raise _input_error(reported, name) from None
+        where, problem = _first(reported, name, stop)
+        raise InputError(where, problem, hint, code=code) from None
     finally:
         handler.detach()
 
 
-def _input_error(reported: list[tuple[str, str]], name: str) -> InputError:
+def _first(reported: list[tuple[str, str]], name: str, stop: str) -> tuple[str, str]:
+    """Where and what of the first thing that was reported."""
     location, message = reported[0] if reported else ("", "MLIR rejects the program")
-    return InputError(_place(location, name), message.strip())
+    return _place(location, name), message.split(stop)[0].strip()
 
 
 def _place(location: str, name: str) -> str:

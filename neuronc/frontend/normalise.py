@@ -16,7 +16,6 @@ from jaxlib.mlir import ir
 
 from neuronc.frontend.calls import entry_function, inline_calls
 from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
-from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
 from neuronc.frontend.shapes import Shapes, is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
@@ -41,7 +40,7 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
         run_passes(module, f"func.func({DEPRECATED})")
         with module.context, ir.Location.unknown():
             entry = entry_function(module, program.name)
-            inline_calls(module, entry, Locations(program.name))
+            inline_calls(module, entry)
         if refine or is_dynamic(entry):
             refine_shapes(module, entry, refine, program.name)
         run_passes(module, CLEAN)

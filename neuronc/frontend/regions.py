@@ -40,11 +40,9 @@ def _copy_inside(
     if value in inside:
         return inside[value]
     if not isinstance(value, OpResult) or not isinstance(value.op, ConstantOp):
-        raise UnsupportedError(
-            location(user),
-            f"{user.name} uses a value from outside its region that is not a constant, "
-            "which is not supported",
-        )
+        problem = f"{user.name} uses a value from outside its region that is not a constant"
+        hint = "pass the value through an operand of the operation, or apply it before or after"
+        raise UnsupportedError(location(user), problem, hint, code="NRC-0210")
     copy = value.op.clone()
     region.blocks[0].insert_op_before(copy, _first(region))
     inside[value] = copy.results[0]

@@ -27,12 +27,17 @@ OUTPUT = re.compile(r"output_index = array<i64: (\d+)>")
 
 def argument_attributes(entry: ir.Operation) -> list[dict[str, Attribute]]:
     """One dictionary per argument."""
-    names = _unique([given_name(a.location) for a in entry.regions[0].blocks[0].arguments], "arg")
+    names = argument_names(entry)
     donated = _donations(entry, len(names))
     return [
         {NAME: StringAttr(name), DONATED: IntegerAttr(output, i64)}
         for name, output in zip(names, donated, strict=True)
     ]
+
+
+def argument_names(entry: ir.Operation) -> list[str]:
+    """What each argument is called."""
+    return _unique([given_name(a.location) for a in entry.regions[0].blocks[0].arguments], "arg")
 
 
 def result_attributes(entry: ir.Operation) -> list[dict[str, Attribute]]:

@@ -57,14 +57,14 @@ def read_program(source: Source, name: str) -> Program:
         return Program(_clone(source), name)
     if isinstance(source, bytes):
         return _read_bytes(source, name)
-    if isinstance(source, str) and _is_program_text(source):
+    if isinstance(source, str) and is_program_text(source):
         return _read_text(source, name)
     if isinstance(source, str | os.PathLike):
         return _read_bytes(_file_bytes(Path(source)), os.fspath(source))
     return Program(_clone(source.compiler_ir("stablehlo")), name)
 
 
-def _is_program_text(source: str) -> bool:
+def is_program_text(source: str) -> bool:
     """Whether a string is a program rather than a path."""
     return not source.strip() or "\n" in source or "{" in source
 
@@ -74,7 +74,8 @@ def _file_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
-        raise InputError(str(path), problem) from None
+        hint = "name a file that exists and that you may read"
+        raise InputError(str(path), problem, hint, code="NRC-0101") from None
 
 
 def _read_bytes(data: bytes, name: str) -> Program:
@@ -85,7 +86,7 @@ def _read_bytes(data: bytes, name: str) -> Program:
         return _read_text(text, name)
     if data.startswith(PROTO_MAGIC):
         return _read_hlo(data, name)
-    raise InputError(name, "this is not a program", FORMATS)
+    raise InputError(name, "this is not a program", FORMATS, code="NRC-0102")
 
 
 def _decode_text(data: bytes) -> str | None:
@@ -106,7 +107,7 @@ def _read_bytecode(data: bytes, name: str) -> Program:
 
 def _read_text(text: str, name: str) -> Program:
     if not text.strip():
-        raise InputError(name, "the program is empty", FORMATS)
+        raise InputError(name, "the program is empty", FORMATS, code="NRC-0103")
     if text.lstrip().startswith(HLO_TEXT_MAGIC):
         return _read_hlo_text(text, name)
     context = new_context()
@@ -118,7 +119,8 @@ def _read_hlo_text(text: str, name: str) -> Program:
     try:
         proto = _hlo.hlo_module_from_text(text).as_serialized_hlo_module_proto()
     except RuntimeError as error:
-        raise InputError(name, f"the HLO text is damaged: {_first_line(error)}") from None
+        problem = f"the HLO text is damaged: {_first_line(error)}"
+        raise InputError(name, problem, "let XLA print it again", code="NRC-0104") from None
     return _read_hlo(proto, name)
 
 
@@ -134,7 +136,8 @@ def _read_hlo(proto: bytes, name: str) -> Program:
             problem = _first_line(error)
         else:
             return _read_bytecode(data, name)
-    raise InputError(name, f"this is not an HLO module: {problem}", FORMATS)
+    problem = f"this is not an HLO module: {problem}"
+    raise InputError(name, problem, FORMATS, code="NRC-0105")
 
 
 def _first_field(proto: bytes) -> bytes:

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from jaxlib.mlir import ir
 from xdsl.dialects.builtin import TupleType
 from xdsl.ir import TypeAttribute
 
 from neuronc.dialects.types import TOKEN, tensor
 from neuronc.dtypes import BY_NAME
+
+RANK_MAX = 32
+"""NumPy's limit on every supported version, and the artifact's."""
+
+TYPES_HINT = "convert to a type in the columns of `neuronc ops`"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something is not compiled, as an error says it."""
+
+    code: str
+    what: str
+    hint: str = ""
+    verdict: str = "is not supported"
+
+    def of(self, owner: str) -> Problem:
+        """The same, of the result of an operation."""
+        return replace(self, what=f"{self.what} of {owner}")
 
 
 class Types:
@@ -23,14 +44,15 @@ class Types:
         return self._known[type_]
 
 
-def problem(type_: ir.Type) -> str:
-    """Why a type is not supported, or empty."""
+def problem(type_: ir.Type) -> Problem | None:
+    """Why a type is not supported, or None."""
     if isinstance(type_, ir.RankedTensorType):
         return _tensor_problem(type_)
     if isinstance(type_, ir.TupleType):
         members = (type_.get_type(index) for index in range(type_.num_types))
-        return next((what for what in map(problem, members) if what), "")
-    return "" if _is_token(type_) else f"type {type_}"
+        return next((found for found in map(problem, members) if found), None)
+    hint = "use ranked tensors, tuples of them, and tokens"
+    return None if _is_token(type_) else Problem("NRC-0205", f"type {type_}", hint)
 
 
 def _convert(type_: ir.Type) -> TypeAttribute:
@@ -42,12 +64,17 @@ def _convert(type_: ir.Type) -> TypeAttribute:
     return TOKEN
 
 
-def _tensor_problem(type_: ir.RankedTensorType) -> str:
+def _tensor_problem(type_: ir.RankedTensorType) -> Problem | None:
     if not type_.has_static_shape:
-        return f"dynamic shape {type_}"
+        hint = "shapes must follow from those of the arguments, not from data"
+        return Problem("NRC-0207", f"dynamic shape {type_}", hint)
     if str(type_.element_type) not in BY_NAME:
-        return f"element type {type_.element_type}"
-    return ""
+        return Problem("NRC-0204", f"element type {type_.element_type}", TYPES_HINT)
+    rank = len(type_.shape)
+    if rank > RANK_MAX:
+        hint = f"reshape to at most {RANK_MAX} dimensions"
+        return Problem("NRC-0214", f"rank {rank}", hint)
+    return None
 
 
 def _is_token(type_: ir.Type) -> bool:

@@ -13,7 +13,9 @@ FORMATS = (
     "or as an HLO module"
 )
 OPS_HINT = "\n  hint: `neuronc ops` lists what neuronc compiles; move the rest to the host"
-SHAPE_HINT = "\n  hint: export with static shapes, or give the shapes of these arguments"
+SEVERAL_HINT = "\n  hint: `neuronc check` says for each what to do"
+CALL_HINT = "\n  hint: write the function in StableHLO, or export it for platform cpu"
+FILE_HINT = "\n  hint: name a file that exists and that you may read"
 
 
 def main(body, signature="%x: tensor<2xf32>", result="tensor<2xf32>"):
@@ -28,46 +30,46 @@ def message(source, kind=InputError, **options):
 
 @pytest.mark.parametrize("source", ["", b"", " \n\n"])
 def test_an_empty_program(source):
-    assert message(source) == "p.mlir: error: the program is empty" + FORMATS
+    assert message(source) == "p.mlir: error: NRC-0103: the program is empty" + FORMATS
 
 
 def test_a_missing_file(tmp_path):
     path = tmp_path / "no.mlir"
-    assert message(path) == f"{path}: error: no such file or directory"
+    assert message(path) == f"{path}: error: NRC-0101: no such file or directory{FILE_HINT}"
 
 
 def test_a_directory(tmp_path):
-    assert message(tmp_path) == f"{tmp_path}: error: is a directory"
+    assert message(tmp_path) == f"{tmp_path}: error: NRC-0101: is a directory{FILE_HINT}"
 
 
 @pytest.mark.parametrize("data", [b"\x00\x01\x02", b"PK\x03\x04", bytes(range(128, 256))])
 def test_binary_garbage(data):
-    assert message(data) == "p.mlir: error: this is not a program" + FORMATS
+    assert message(data) == "p.mlir: error: NRC-0102: this is not a program" + FORMATS
 
 
 def test_damaged_bytecode():
     assert message(b"ML\xefRgarbage") == (
-        "p.mlir: error: bytecode version 51 is newer than the current version 6"
+        "p.mlir: error: NRC-0106: bytecode version 51 is newer than the current version 6"
     )
 
 
 def test_a_damaged_hlo_proto():
     assert message(b"\n\x02ab") == (
-        "p.mlir: error: this is not an HLO module: "
+        "p.mlir: error: NRC-0105: this is not an HLO module: "
         "INVALID_ARGUMENT: Failed to deserialize HloModuleProto" + FORMATS
     )
 
 
 def test_malformed_text_names_line_and_column():
     text = main("  %0 = stablehlo.add %x, %y : tensor<2xf32>\n  return %0 : tensor<2xf32>")
-    assert message(text) == "p.mlir:2:26: error: use of undeclared SSA value name"
+    assert message(text) == "p.mlir:2:26: error: NRC-0106: use of undeclared SSA value name"
 
 
 def test_malformed_text_in_a_file_names_the_file(tmp_path):
     path = tmp_path / "bad.mlir"
     path.write_text("func.func @main() {\n  what\n}\n")
     assert message(path) == (
-        f"{path}:2:3: error: custom op 'what' is unknown (tried 'func.what' as well)"
+        f"{path}:2:3: error: NRC-0106: custom op 'what' is unknown (tried 'func.what' as well)"
     )
 
 
@@ -76,20 +78,22 @@ def test_a_program_that_breaks_a_law_of_stablehlo():
         "  %0 = stablehlo.slice %x [0:3] : (tensor<2xf32>) -> tensor<3xf32>\n"
         "  return %x : tensor<2xf32>"
     )
-    assert message(text).startswith("p.mlir:2:8: error: ")
+    assert message(text).startswith("p.mlir:2:8: error: NRC-0106: ")
     assert "limit" in message(text)
 
 
 def test_a_module_without_main():
     text = "func.func @a() { return }\nfunc.func @b() { return }"
     assert message(text) == (
-        "p.mlir: error: there is no function @main\n  hint: public functions: @a, @b"
+        "p.mlir: error: NRC-0107: there is no function @main\n"
+        "  hint: public functions: @a, @b; call the one to compile @main"
     )
 
 
 def test_a_module_without_functions():
     assert message("module {}") == (
-        "p.mlir: error: there is no function @main\n  hint: public functions: none"
+        "p.mlir: error: NRC-0107: there is no function @main\n"
+        "  hint: public functions: none; call the one to compile @main"
     )
 
 
@@ -105,7 +109,7 @@ def test_one_unsupported_operation():
         "  return %0 : tensor<2xf32>"
     )
     assert message(text, UnsupportedError) == (
-        "p.mlir:2: error: stablehlo.custom_call @magic is not supported" + OPS_HINT
+        "p.mlir:2: error: NRC-0203: stablehlo.custom_call @magic is not supported" + CALL_HINT
     )
 
 
@@ -115,7 +119,8 @@ def test_an_unsupported_operation_without_a_line():
         ' loc("jit(f)/magic")\n  return %0 : tensor<2xf32>'
     )
     assert message(text, UnsupportedError) == (
-        "p.mlir: error: stablehlo.custom_call @magic in jit(f)/magic is not supported" + OPS_HINT
+        "p.mlir: error: NRC-0203: stablehlo.custom_call @magic in jit(f)/magic is not supported"
+        + CALL_HINT
     )
 
 
@@ -128,24 +133,26 @@ def test_all_unsupported_operations_at_once():
   return %2 : tensor<2xf32>"""
     )
     assert message(text, UnsupportedError) == (
-        "p.mlir: error: 3 things are not supported\n"
-        "  p.mlir:3: stablehlo.outfeed\n"
-        "  p.mlir:4: stablehlo.custom_call @magic\n"
-        "  p.mlir:5: arith.addf" + OPS_HINT
+        "p.mlir: error: NRC-0200: 3 things are not supported\n"
+        "  p.mlir:3: NRC-0202: stablehlo.outfeed is not supported\n"
+        "  p.mlir:4: NRC-0203: stablehlo.custom_call @magic is not supported\n"
+        "  p.mlir:5: NRC-0201: arith.addf is not supported" + SEVERAL_HINT
     )
 
 
 def test_an_unsupported_element_type():
     text = main("  return %x : tensor<2xi7>", "%x: tensor<2xi7>", "tensor<2xi7>")
     assert message(text, UnsupportedError) == (
-        "p.mlir:1: error: element type i7 of argument 0 is not supported" + OPS_HINT
+        "p.mlir:1: error: NRC-0204: element type i7 of argument 0 is not supported"
+        "\n  hint: convert to a type in the columns of `neuronc ops`"
     )
 
 
 def test_recursion():
     text = "func.func @main() { call @main() : () -> () return }"
     assert message(text, UnsupportedError) == (
-        "p.mlir:1: error: the call of @main inside itself is not supported"
+        "p.mlir:1: error: NRC-0208: the call of @main inside itself is not supported"
+        "\n  hint: write the recursion as a loop: stablehlo.while, jax.lax.while_loop"
     )
 
 
@@ -159,8 +166,9 @@ def test_a_region_that_uses_an_outside_value():
   return %0 : tensor<f32>
 }"""
     assert message(text, UnsupportedError) == (
-        "p.mlir:4: error: stablehlo.add uses a value from outside its region that is not a "
-        "constant, which is not supported"
+        "p.mlir:4: error: NRC-0210: stablehlo.add uses a value from outside its region that is "
+        "not a constant"
+        "\n  hint: pass the value through an operand of the operation, or apply it before or after"
     )
 
 
@@ -172,28 +180,29 @@ def polymorphic():
 
 def test_dynamic_shapes_are_named_by_symbol():
     assert message(polymorphic(), UnsupportedError) == (
-        "p.mlir: error: 2 things are not supported\n"
-        "  p.mlir: dynamic shape f32[b, 4] of argument 0\n"
-        "  p.mlir: dynamic shape f32[b] of argument 1" + SHAPE_HINT
+        "p.mlir: error: NRC-0206: dynamic shapes need values: "
+        "f32[b, 4] of argument 0, f32[b] of argument 1\n  hint: give values: --symbol b=4"
     )
 
 
 def test_dynamic_shapes_without_symbols():
     text = main("  return %x : tensor<?x3xf32>", "%x: tensor<?x3xf32>", "tensor<?x3xf32>")
     assert message(text, UnsupportedError) == (
-        "p.mlir: error: dynamic shape f32[?, 3] of argument 0 is not supported" + SHAPE_HINT
+        "p.mlir: error: NRC-0206: dynamic shapes need values: f32[?, 3] of argument 0"
+        "\n  hint: give values: --shape arg0=4x128 for each"
     )
 
 
 def test_a_shape_for_nobody():
     assert message(polymorphic(), refine={"c": 3}) == (
-        "p.mlir: error: 'c' is no argument and no symbol of its shapes"
+        "p.mlir: error: NRC-0109: 'c' is no symbol\n  hint: arguments: arg0, arg1; symbols: b"
     )
 
 
 def test_shapes_that_contradict():
     assert message(polymorphic(), refine={0: (3, 4), 1: (5,)}).endswith(
-        "error: contracting dimension sizes must match for lhs/rhs"
+        "error: NRC-0111: contracting dimension sizes must match for lhs/rhs"
+        "\n  hint: give shapes that the program was exported for"
     )
 
 
