@@ -15,6 +15,7 @@ from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record, decode
 from neuronc.isa.table import Instruction
+from neuronc.runtime.clocks import Order
 from neuronc.runtime.indirect import Call, bind_gather, bind_library, bind_scatter
 from neuronc.runtime.kernels import KERNELS
 from neuronc.runtime.memory import Bytes, Core, hbm_view
@@ -27,6 +28,7 @@ class BoundKernel:
 
     kernel: Kernel
     core: Core
+    order: Order
     records: list[Record]
     calls: list[Call | None]
 
@@ -38,16 +40,16 @@ class BoundKernel:
         ]
 
 
-def bind_kernel(kernel: Kernel, core: Core) -> BoundKernel:
-    """Decode a kernel, find a legal order, bind what does not depend on buffers."""
+def bind_kernel(kernel: Kernel, core: Core, seed: int | None = None) -> BoundKernel:
+    """Decode a kernel, find a legal order (`seed` picks another), bind what needs no buffers."""
     decoded = {engine: list(decode(stream)) for engine, stream in kernel.streams.items()}
-    order = legal_order(kernel.streams, kernel.name)
+    order = legal_order(kernel.streams, kernel.name, seed)
     records = [decoded[engine][position] for engine, position in order]
     calls = [
         None if _touches_hbm(r.instruction) else _bind(r.instruction, core, (), kernel)
         for r in records
     ]
-    return BoundKernel(kernel, core, records, calls)
+    return BoundKernel(kernel, core, order, records, calls)
 
 
 def operands_of(instr: Instruction) -> dict[str, Operand]:

@@ -22,6 +22,7 @@ from neuronc.dtypes import BY_NAME
 from neuronc.errors import ArtifactError, InputError
 from neuronc.hardware import GENERATIONS
 from neuronc.runtime.bind import BoundKernel, bind_kernel
+from neuronc.runtime.check import Prover
 from neuronc.runtime.memory import Bytes, Core
 
 Array = NDArray[np.generic]
@@ -48,13 +49,18 @@ class _Site:
 
 
 class Program:
-    """An artifact ready to run."""
+    """An artifact ready to run.
 
-    def __init__(self, artifact: Artifact, check: bool = False) -> None:
+    With `check` kernels are proved when they are bound (see `check`), and on-chip memory is
+    poisoned before each. `seed` picks another legal order of their records, for tests.
+    """
+
+    def __init__(self, artifact: Artifact, check: bool = False, seed: int | None = None) -> None:
         self.artifact = artifact
         self.signature = Signature(artifact.inputs, artifact.outputs)
-        self._check = check
         self._hw = GENERATIONS[artifact.target]
+        self._prover = Prover(artifact.sources, self._hw) if check else None
+        self._seed = seed
         self._memory: list[Bytes] = []
         self._kernels: dict[int, BoundKernel] = {}
         self._sites: list[_Site] = []
@@ -152,13 +158,16 @@ class Program:
             self._core.poison()
             run()
 
-        return run_checked if self._check else run
+        return run_checked if self._prover else run
 
     def _bind(self, site: _Site) -> list[Thunk]:
         if site.kernel not in self._kernels:
             kernel = self.artifact.kernels[site.kernel]
-            self._kernels[site.kernel] = bind_kernel(kernel, self._core)
-        return self._kernels[site.kernel].at([self._memory[b] for b in site.buffers])
+            self._kernels[site.kernel] = bind_kernel(kernel, self._core, self._seed)
+        bound, buffers = self._kernels[site.kernel], [self._memory[b] for b in site.buffers]
+        if self._prover:
+            self._prover.prove(bound.kernel, bound.order, buffers)
+        return bound.at(buffers)
 
     def _while(self, step: While) -> Thunk:
         condition, body = self._sequence(step.condition), self._sequence(step.body)
