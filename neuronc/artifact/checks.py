@@ -39,12 +39,14 @@ def check_shape(shape: Sequence[int], dtype: str, limit_bytes: int, where: str) 
         ArtifactError: it does not hold.
     """
     if dtype not in BY_NAME:
-        raise ArtifactError(where, f"{dtype!r} is not an element type", DAMAGED)
+        raise ArtifactError(where, f"{dtype!r} is not an element type", DAMAGED, code="NRC-0408")
     if len(shape) > RANK_MAX or any(n < 0 for n in shape):
-        raise ArtifactError(where, f"{list(shape[:RANK_MAX])} is not a shape", DAMAGED)
+        raise ArtifactError(
+            where, f"{list(shape[:RANK_MAX])} is not a shape", DAMAGED, code="NRC-0408"
+        )
     if nbytes(shape, dtype) > limit_bytes:
         problem = f"{nbytes(shape, dtype)} bytes, but the device has {limit_bytes}"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0408")
 
 
 def check_constants(table: Sequence[Constant], target: str, name: str) -> None:
@@ -76,7 +78,9 @@ def check_artifact(artifact: Artifact, name: str) -> None:
 def _hbm_bytes(target: str, name: str) -> int:
     if target not in GENERATIONS:
         hint = f"this neuronc knows {', '.join(GENERATIONS)}"
-        raise ArtifactError(f"{name}: metadata", f"{target!r} is not a target", hint)
+        raise ArtifactError(
+            f"{name}: metadata", f"{target!r} is not a target", hint, code="NRC-0407"
+        )
     return GENERATIONS[target].hbm_bytes
 
 
@@ -88,24 +92,30 @@ def _check_signature(artifact: Artifact, name: str) -> None:
         _check_donation(info, artifact, where)
     if not 0 <= artifact.temporary_bytes <= limit:
         problem = f"{artifact.temporary_bytes} bytes of temporaries, but the device has {limit}"
-        raise ArtifactError(f"{name}: metadata", problem, DAMAGED)
+        raise ArtifactError(f"{name}: metadata", problem, DAMAGED, code="NRC-0408")
 
 
 def _check_donation(info: TensorInfo, artifact: Artifact, where: str) -> None:
     if info.donated == -1:
         return
     if not 0 <= info.donated < len(artifact.outputs):
-        raise ArtifactError(where, f"donated to output {info.donated}, which is none", DAMAGED)
+        raise ArtifactError(
+            where, f"donated to output {info.donated}, which is none", DAMAGED, code="NRC-0409"
+        )
     output = artifact.outputs[info.donated]
     if nbytes(output.shape, output.dtype) != nbytes(info.shape, info.dtype):
-        raise ArtifactError(where, f"donated to {output.name}, which has another size", DAMAGED)
+        raise ArtifactError(
+            where, f"donated to {output.name}, which has another size", DAMAGED, code="NRC-0409"
+        )
 
 
 def _check_kernel(kernel: Kernel, hw: Generation, where: str) -> None:
     if not 0 <= kernel.buffers <= BUFFERS_MAX:
-        raise ArtifactError(where, f"{kernel.buffers} buffers", DAMAGED)
+        raise ArtifactError(where, f"{kernel.buffers} buffers", DAMAGED, code="NRC-0411")
     if any(not 0 <= w < kernel.buffers for w in kernel.written):
-        raise ArtifactError(where, "writes a buffer that it does not have", DAMAGED)
+        raise ArtifactError(
+            where, "writes a buffer that it does not have", DAMAGED, code="NRC-0413"
+        )
     _check_library(kernel, hw.hbm_bytes, where)
 
 
@@ -114,16 +124,22 @@ def _check_library(kernel: Kernel, limit: int, where: str) -> None:
         at = f"{where}: library[{i}]"
         for operand in (*call.inputs, *call.outputs):
             if not 0 <= operand.argument < kernel.buffers:
-                raise ArtifactError(at, f"names buffer {operand.argument}, which is none", DAMAGED)
+                raise ArtifactError(
+                    at, f"names buffer {operand.argument}, which is none", DAMAGED, code="NRC-0411"
+                )
             check_shape(operand.shape, operand.dtype, limit, at)
         if not {operand.argument for operand in call.outputs} <= {*kernel.written}:
-            raise ArtifactError(at, "writes a buffer that the kernel only reads", DAMAGED)
+            raise ArtifactError(
+                at, "writes a buffer that the kernel only reads", DAMAGED, code="NRC-0413"
+            )
         try:
             params: object = json.loads(call.params)
         except (ValueError, RecursionError):
             params = None
         if not isinstance(params, dict):
-            raise ArtifactError(at, "the parameters are not a JSON object", DAMAGED)
+            raise ArtifactError(
+                at, "the parameters are not a JSON object", DAMAGED, code="NRC-0414"
+            )
 
 
 def _check_buffers(artifact: Artifact, name: str) -> None:
@@ -134,14 +150,16 @@ def _check_buffers(artifact: Artifact, name: str) -> None:
         room = _room(artifact, buffer, where)
         size = nbytes(buffer.shape, buffer.dtype)
         if buffer.bytes != size:
-            raise ArtifactError(where, f"{size} bytes in a run of {buffer.bytes}", DAMAGED)
+            raise ArtifactError(
+                where, f"{size} bytes in a run of {buffer.bytes}", DAMAGED, code="NRC-0412"
+            )
         whole = buffer.kind is BufferKind.TEMPORARY or (buffer.offset, size) == (0, room)
         if buffer.offset < 0 or buffer.offset + size > room or not whole:
             problem = f"{size} bytes at {buffer.offset}, of {room} bytes"
-            raise ArtifactError(where, problem, DAMAGED)
+            raise ArtifactError(where, problem, DAMAGED, code="NRC-0412")
     held = sorted(b.index for b in artifact.buffers if b.kind is BufferKind.OUTPUT)
     if held != list(range(len(artifact.outputs))):
-        raise ArtifactError(f"{name}: buffers", "not one for each output", DAMAGED)
+        raise ArtifactError(f"{name}: buffers", "not one for each output", DAMAGED, code="NRC-0409")
 
 
 def _room(artifact: Artifact, buffer: Buffer, where: str) -> int:
@@ -156,7 +174,7 @@ def _room(artifact: Artifact, buffer: Buffer, where: str) -> int:
     owner = owners[buffer.kind]
     if not 0 <= buffer.index < len(owner):
         problem = f"names {buffer.kind.name.lower()} {buffer.index}, but there are {len(owner)}"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0411")
     return nbytes(owner[buffer.index].shape, owner[buffer.index].dtype)
 
 
@@ -173,7 +191,7 @@ def _check_steps(
             case Case(index, branches):
                 _check_scalar(artifact, index, ("i1", "i32"), where)
                 if not branches:
-                    raise ArtifactError(where, "a case without branches", DAMAGED)
+                    raise ArtifactError(where, "a case without branches", DAMAGED, code="NRC-0415")
                 for branch in branches:
                     _check_steps(artifact, branch, needs, where)
 
@@ -182,23 +200,23 @@ def _check_scalar(artifact: Artifact, index: int, dtypes: Sequence[str], where: 
     buffer = _buffer(artifact, index, where)
     if buffer.dtype not in dtypes or buffer.bytes != BY_NAME[buffer.dtype].bytes:
         problem = f"a branch on buffer {index}, which is {buffer.bytes} bytes of {buffer.dtype}"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0415")
 
 
 def _check_call(artifact: Artifact, call: Call, needs: dict[int, int], where: str) -> None:
     if call.kernel >= len(artifact.kernels):
         problem = f"calls kernel {call.kernel}, but there are {len(artifact.kernels)}"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0411")
     kernel = artifact.kernels[call.kernel]
     at = f"{where}: call of {kernel.name}"
     if len(call.buffers) != kernel.buffers:
         problem = f"{len(call.buffers)} buffers are given, {kernel.buffers} needed"
-        raise ArtifactError(at, problem, DAMAGED)
+        raise ArtifactError(at, problem, DAMAGED, code="NRC-0411")
     for argument, index in enumerate(call.buffers):
         buffer, size = _buffer(artifact, index, at), needs.get(buffer_key(call.kernel, argument), 0)
         if buffer.bytes < size:
             problem = f"reaches {size} bytes into argument {argument}, which has {buffer.bytes}"
-            raise ArtifactError(at, problem, DAMAGED)
+            raise ArtifactError(at, problem, DAMAGED, code="NRC-0412")
     for argument in kernel.written:
         _check_writable(artifact, call.buffers[argument], at)
 
@@ -209,11 +227,11 @@ def _check_writable(artifact: Artifact, index: int, where: str) -> None:
     donated = buffer.kind is BufferKind.INPUT and artifact.inputs[buffer.index].donated >= 0
     if buffer.kind not in (BufferKind.TEMPORARY, BufferKind.OUTPUT) and not donated:
         problem = f"writes {buffer.kind.name.lower()} {buffer.index}, which is only read"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0413")
 
 
 def _buffer(artifact: Artifact, index: int, where: str) -> Buffer:
     if index >= len(artifact.buffers):
         problem = f"names buffer {index}, but there are {len(artifact.buffers)}"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0411")
     return artifact.buffers[index]

@@ -37,7 +37,7 @@ class Reader:
 
     def fail(self, problem: str) -> ArtifactError:
         """Make the error for the place the cursor is at."""
-        return ArtifactError(f"{self.where}+{self.at:#x}", problem, DAMAGED)
+        return ArtifactError(f"{self.where}+{self.at:#x}", problem, DAMAGED, code="NRC-0406")
 
     def number(self, form: struct.Struct) -> int | float:
         """Read one number."""

@@ -88,7 +88,7 @@ def hashed(constant: Constant, where: str) -> Constant:
     assert constant.array.shape == constant.shape
     digest = sha256_of(constant.array)
     if constant.sha256 not in ("", digest):
-        raise ArtifactError(where, "checksum does not match", DAMAGED)
+        raise ArtifactError(where, "checksum does not match", DAMAGED, code="NRC-0404")
     return replace(constant, sha256=digest)
 
 
@@ -113,13 +113,15 @@ def view_elements(
     """
     if section_bytes(table) != len(section):
         problem = f"{len(section)} bytes, but the table needs {section_bytes(table)}"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0408")
     raw = np.frombuffer(section, np.uint8) if len(section) else np.zeros(0, np.uint8)
     found: list[Constant] = []
     end = 0
     for i, (constant, place) in enumerate(zip(table, places(table), strict=True)):
         if check and raw[end : place.offset].any():
-            raise ArtifactError(f"{where}[{i}]", "the padding before it is not zero", DAMAGED)
+            raise ArtifactError(
+                f"{where}[{i}]", "the padding before it is not zero", DAMAGED, code="NRC-0405"
+            )
         found.append(constant if constant.external else _view(constant, raw, place))
         if check and not constant.external:
             hashed(found[-1], f"{where}[{i}]")

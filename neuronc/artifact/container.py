@@ -178,11 +178,13 @@ def _single_sections(table: Sequence[Section], name: str) -> dict[int, Section]:
     found: dict[int, Section] = {}
     for section in table:
         if section.kind in found and section.kind != SectionKind.CODE:
-            raise ArtifactError(title(name, section), "is there twice", DAMAGED)
+            raise ArtifactError(title(name, section), "is there twice", DAMAGED, code="NRC-0405")
         found[section.kind] = section
     for kind in SectionKind:
         if kind not in found and kind != SectionKind.CODE:
-            raise ArtifactError(name, f"section {kind.name.lower()} is missing", DAMAGED)
+            raise ArtifactError(
+                name, f"section {kind.name.lower()} is missing", DAMAGED, code="NRC-0405"
+            )
     return found
 
 
@@ -202,12 +204,16 @@ def _add_stream(
 ) -> None:
     if section.engine >= len(ENGINES) or section.kernel >= len(streams):
         problem = f"belongs to engine {section.engine} of kernel {section.kernel}, which is none"
-        raise ArtifactError(where, problem, DAMAGED)
+        raise ArtifactError(where, problem, DAMAGED, code="NRC-0405")
     engine = ENGINES[section.engine]
     if engine in streams[section.kernel]:
-        raise ArtifactError(where, f"kernel {section.kernel} has two of {engine.name}", DAMAGED)
+        raise ArtifactError(
+            where, f"kernel {section.kernel} has two of {engine.name}", DAMAGED, code="NRC-0405"
+        )
     size = record_bytes(engine)
     if section.record_bytes != size or len(body) % size:
         problem = f"{len(body)} bytes in records of {section.record_bytes}"
-        raise ArtifactError(where, f"{problem}, {engine.name} records have {size}", DAMAGED)
+        raise ArtifactError(
+            where, f"{problem}, {engine.name} records have {size}", DAMAGED, code="NRC-0405"
+        )
     streams[section.kernel][engine] = np.frombuffer(body, stream_dtype(engine))

@@ -73,7 +73,9 @@ def attach(artifact: Artifact, path: str | os.PathLike[str], *, check: bool = Fa
     found = replace(artifact, constants=constants)
     if check and (changed := replaced(found)):
         problem = f"{', '.join(changed)}: not the weights that were compiled"
-        raise InputError(name, problem, "without --check, replaced weights are used as they are")
+        raise InputError(
+            name, problem, "without --check, replaced weights are used as they are", code="NRC-0601"
+        )
     return found
 
 
@@ -161,12 +163,12 @@ def _attached(constant: Constant, tensors: dict[str, Tensor], name: str) -> Cons
     tensor = tensors.get(constant.external)
     if tensor is None:
         hint = "use the file that was written with the artifact, or one with the same names"
-        raise InputError(name, f"tensor {constant.external} is missing", hint)
+        raise InputError(name, f"tensor {constant.external} is missing", hint, code="NRC-0602")
     wanted = f"{STORED_AS.get(constant.dtype, constant.dtype)}{list(constant.shape)}"
     if wanted != f"{tensor.dtype}{list(tensor.shape)}":
         problem = f"tensor {constant.external} is {tensor.dtype}{list(tensor.shape)}"
         hint = "replaced weights must have the shapes and types that were compiled"
-        raise InputError(name, f"{problem}, but {wanted} was compiled", hint)
+        raise InputError(name, f"{problem}, but {wanted} was compiled", hint, code="NRC-0603")
     if len(tensor.data) != nbytes(constant.shape, constant.dtype):
         problem = f"tensor {constant.external} has {len(tensor.data)} bytes, {wanted} needs"
         raise _damaged(name, f"{problem} {nbytes(constant.shape, constant.dtype)}")
@@ -175,4 +177,6 @@ def _attached(constant: Constant, tensors: dict[str, Tensor], name: str) -> Cons
 
 
 def _damaged(name: str, problem: str) -> InputError:
-    return InputError(name, problem, "the file is damaged or is not a safetensors file")
+    return InputError(
+        name, problem, "the file is damaged or is not a safetensors file", code="NRC-0604"
+    )

@@ -20,4 +20,6 @@ def map_file(path: str | os.PathLike[str]) -> memoryview:
                 return memoryview(file.read())
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
-        raise InputError(os.fspath(path), f"cannot read: {error.strerror or error}") from error
+        problem = f"cannot read: {error.strerror or error}"
+        hint = "name a file that exists and that you may read"
+        raise InputError(os.fspath(path), problem, hint, code="NRC-0101") from error

@@ -33,7 +33,7 @@ def new_path(path: str | os.PathLike[str]) -> Generator[Path]:
     except OSError as error:
         hint = "name a file in a directory that exists and has room, and that you may write to"
         problem = f"cannot write: {error.strerror or error}"
-        raise InputError(os.fspath(path), problem, hint) from error
+        raise InputError(os.fspath(path), problem, hint, code="NRC-0605") from error
     finally:
         if not direct:
             with suppress(OSError):

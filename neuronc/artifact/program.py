@@ -41,7 +41,9 @@ def decode_program(data: memoryview, where: str) -> tuple[Step, ...]:
         ArtifactError: the words are no program.
     """
     if len(data) % 4:
-        raise ArtifactError(where, f"{len(data)} bytes are not a whole number of words", DAMAGED)
+        raise ArtifactError(
+            where, f"{len(data)} bytes are not a whole number of words", DAMAGED, code="NRC-0406"
+        )
     return _Cursor(np.frombuffer(data, "<u4").tolist(), where).region(0)
 
 
@@ -71,7 +73,7 @@ class _Cursor:
         self.stop = len(words) if stop is None else stop
 
     def fail(self, problem: str) -> ArtifactError:
-        return ArtifactError(f"{self.where}+{4 * self.at:#x}", problem, DAMAGED)
+        return ArtifactError(f"{self.where}+{4 * self.at:#x}", problem, DAMAGED, code="NRC-0406")
 
     def take(self, count: int) -> list[int]:
         if count > self.stop - self.at:

@@ -98,15 +98,17 @@ def decode_frame(data: memoryview, name: str) -> list[Section]:
     where = f"{name}: section table"
     end = HEADER.size + ENTRY.size * count
     if end > len(data):
-        raise ArtifactError(where, f"{count} sections do not fit in {len(data)} bytes", DAMAGED)
+        raise ArtifactError(
+            where, f"{count} sections do not fit in {len(data)} bytes", DAMAGED, code="NRC-0403"
+        )
     table = data[HEADER.size : end]
     if zlib.crc32(table) != table_crc:
-        raise ArtifactError(where, "checksum does not match", DAMAGED)
+        raise ArtifactError(where, "checksum does not match", DAMAGED, code="NRC-0404")
     sections = [Section(*row) for row in ENTRY.iter_unpack(table)]
     _check_places(data, sections, end, name)
     for s in sections:
         if s.kind != SectionKind.CONSTANTS and zlib.crc32(payload(data, s)) != s.crc32:
-            raise ArtifactError(title(name, s), "checksum does not match", DAMAGED)
+            raise ArtifactError(title(name, s), "checksum does not match", DAMAGED, code="NRC-0404")
     return sections
 
 
@@ -126,17 +128,23 @@ def _decode_header(data: memoryview, name: str) -> tuple[int, int]:
     where = f"{name}: header"
     hint = "this is not a neuronc artifact; make one with `neuronc compile`"
     if bytes(data[: len(MAGIC)]) != MAGIC[: len(data)] or not len(data):
-        raise ArtifactError(where, f"wrong magic {bytes(data[: len(MAGIC)])!r}", hint)
+        raise ArtifactError(
+            where, f"wrong magic {bytes(data[: len(MAGIC)])!r}", hint, code="NRC-0401"
+        )
     if len(data) < HEADER.size:
-        raise ArtifactError(where, f"file ends after {len(data)} bytes", DAMAGED)
+        raise ArtifactError(where, f"file ends after {len(data)} bytes", DAMAGED, code="NRC-0403")
     _, major, minor, count, size, table_crc, crc = HEADER.unpack_from(data)
     if major != VERSION[0]:
         problem = f"format version is {major}.{minor}, this neuronc reads {VERSION[0]}.x"
-        raise ArtifactError(where, problem, "use the neuronc that wrote it, or compile again")
+        raise ArtifactError(
+            where, problem, "use the neuronc that wrote it, or compile again", code="NRC-0402"
+        )
     if zlib.crc32(data[:_HEADER_CRC_OFFSET]) != crc:
-        raise ArtifactError(where, "checksum does not match", DAMAGED)
+        raise ArtifactError(where, "checksum does not match", DAMAGED, code="NRC-0404")
     if size != len(data):
-        raise ArtifactError(where, f"file has {len(data)} bytes, {size} were written", DAMAGED)
+        raise ArtifactError(
+            where, f"file has {len(data)} bytes, {size} were written", DAMAGED, code="NRC-0403"
+        )
     return count, table_crc
 
 
@@ -146,10 +154,12 @@ def _check_places(data: memoryview, sections: list[Section], end: int, name: str
         start = aligned(end, alignment_of(s.kind))
         if s.offset != start or s.bytes > len(data) - start:
             problem = f"{s.bytes} bytes at {s.offset:#x} do not fit the file"
-            raise ArtifactError(title(name, s), problem, DAMAGED)
+            raise ArtifactError(title(name, s), problem, DAMAGED, code="NRC-0403")
         if any(data[end:start]):
-            raise ArtifactError(title(name, s), "the padding before it is not zero", DAMAGED)
+            raise ArtifactError(
+                title(name, s), "the padding before it is not zero", DAMAGED, code="NRC-0405"
+            )
         end = start + s.bytes
     if end != len(data):
         problem = f"{len(data) - end} bytes belong to no section"
-        raise ArtifactError(f"{name}: section table", problem, DAMAGED)
+        raise ArtifactError(f"{name}: section table", problem, DAMAGED, code="NRC-0403")

@@ -49,7 +49,7 @@ class _Batch:
             kernel = int(self.owner[record])
             position = record - int(np.searchsorted(self.owner, kernel))
             where = place(self.where, self.kernels[kernel], self.engine)
-            raise ArtifactError(f"{where}[{position}]", problem, DAMAGED)
+            raise ArtifactError(f"{where}[{position}]", problem, DAMAGED, code="NRC-0410")
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def _check(holds: np.ndarray, select: np.ndarray, where: str, problem: str) -> N
 
 def _damaged(where: str, index: int, problem: str) -> ArtifactError:
     hint = "the file is damaged or was not written by neuronc; compile the model again"
-    return ArtifactError(f"{where}[{index}]", problem, hint)
+    return ArtifactError(f"{where}[{index}]", problem, hint, code="NRC-0410")
 
 
 def disassemble(record: Record) -> str:

@@ -233,7 +233,7 @@ HOSTILE: dict[str, tuple[Callable[[], Artifact], str]] = {
     ),
     "a kernel that writes an input": (
         lambda: program_of(Call(0, (0, 1, 2)), Call(0, (2, 1, 0))),
-        "call of add: error: writes input 0, which is only read",
+        "call of add: error: NRC-0413: writes input 0, which is only read",
     ),
     "a kernel that writes what it says it only reads": (
         lambda: kernel_with(written=(1,)),
@@ -250,7 +250,7 @@ HOSTILE: dict[str, tuple[Callable[[], Artifact], str]] = {
     "a call of no kernel": (lambda: program_of(Call(1, (0, 1, 2))), "calls kernel 1"),
     "a call with too few buffers": (
         lambda: program_of(Call(0, (0, 1))),
-        "call of add: error: 2 buffers are given, 3 needed",
+        "call of add: error: NRC-0411: 2 buffers are given, 3 needed",
     ),
     "a call with no such buffer": (lambda: program_of(Call(0, (0, 1, 3))), "names buffer 3"),
     "a branch on floats": (lambda: program_of(While((), 0, ())), "which is 128 bytes of f32"),
@@ -322,6 +322,6 @@ def test_an_error_says_where_what_and_what_to_do(tmp_path: Path):
     with pytest.raises(ArtifactError) as caught:
         container.read(path)
     assert str(caught.value).splitlines() == [
-        f"{path}: program: error: checksum does not match",
+        f"{path}: program: error: NRC-0404: checksum does not match",
         "  hint: the file is damaged or was not written by neuronc; compile the model again",
     ]
