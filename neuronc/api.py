@@ -113,7 +113,8 @@ def lower(
 ) -> str:
     """The IR after a stage, as text."""
     if stage not in STAGE_NAMES:
-        raise InputError("stage", f"there is no {stage!r}", f"known: {', '.join(STAGE_NAMES)}")
+        hint = f"known: {', '.join(STAGE_NAMES)}"
+        raise InputError("stage", f"there is no {stage!r}", hint, code="NRC-0703")
     source, name = _identify(module, name)
     observers = [observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
     options = replace(_options(target, shapes), stop_after=stage)
@@ -132,7 +133,8 @@ def opt(
     known = {step.name: step for stage in stages(_known(target)) for step in stage.passes}
     for step in passes:
         if step not in known:
-            raise InputError("passes", f"there is no pass {step!r}", f"known: {', '.join(known)}")
+            hint = "`neuronc opt --help` lists the passes"
+            raise InputError("passes", f"there is no {step!r}", hint, code="NRC-0704")
     source, name = _identify(module, name)
     parsed = _parse(source, name)
     for step in passes:
@@ -163,8 +165,8 @@ def _identify(module: Source, name: str) -> tuple[Source, str]:
 
 def _known(target: str) -> str:
     if target not in GENERATIONS:
-        known = ", ".join(GENERATIONS)
-        raise InputError("target", f"there is no {target!r}", f"known: {known}")
+        hint = f"known: {', '.join(GENERATIONS)}"
+        raise InputError("target", f"there is no {target!r}", hint, code="NRC-0705")
     return target
 
 

@@ -53,9 +53,10 @@ def parse_ir(text: str, name: str) -> ModuleOp:
     except ParseError as error:
         start = error.span.start
         line = text.count("\n", 0, start) + 1
-        raise InputError(f"{name}:{line}", _sentence(error.msg)) from None
+        raise InputError(f"{name}:{line}", _sentence(error.msg), code="NRC-0112") from None
     except VerifyException as error:
-        raise InputError(name, _sentence(str(error).strip().split("\n")[-1])) from None
+        problem = _sentence(str(error).strip().split("\n")[-1])
+        raise InputError(name, problem, code="NRC-0112") from None
     return module
 
 

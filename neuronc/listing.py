@@ -14,6 +14,9 @@ from neuronc.isa.table import ENGINES, Engine
 from neuronc.report import count_calls, report_of
 from neuronc.units import format_bytes, format_count, format_seconds
 
+_NAMED_MAX = 8
+"""How many kernels a message names."""
+
 
 def inspect(artifact: Artifact) -> str:
     """Signature, constants, kernels, cost and provenance, as text."""
@@ -125,14 +128,16 @@ def _kernel_indices(artifact: Artifact, kernel: str) -> Sequence[int]:
         return [names.index(kernel)]
     if kernel.isdecimal() and int(kernel) < len(names):
         return [int(kernel)]
-    hint = "`neuronc inspect` lists the kernels"
-    raise InputError("kernel", f"there is no kernel {kernel!r} among {len(names)}", hint)
+    known = ", ".join(names[:_NAMED_MAX]) + (", ..." if len(names) > _NAMED_MAX else "")
+    hint = f"known: {known}; `neuronc inspect` lists them with their numbers"
+    raise InputError("kernel", f"there is no {kernel!r}", hint, code="NRC-0701")
 
 
 def _engine(name: str) -> Engine:
     known = {engine.name.lower(): engine for engine in ENGINES}
     if name not in known:
-        raise InputError("engine", f"there is no engine {name!r}", f"known: {', '.join(known)}")
+        hint = f"known: {', '.join(known)}"
+        raise InputError("engine", f"there is no {name!r}", hint, code="NRC-0702")
     return known[name]
 
 

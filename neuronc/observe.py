@@ -59,7 +59,7 @@ def write_stages(directory: str | os.PathLike[str]) -> StageFiles:
         Path(directory).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         problem = f"cannot make this directory: {error.strerror or error}"
-        raise InputError(os.fspath(directory), problem) from None
+        raise InputError(os.fspath(directory), problem, code="NRC-0605") from None
     return StageFiles(Path(directory))
 
 

@@ -35,7 +35,8 @@ def check_footprint(module: ModuleOp, plan: Plan, hw: Generation, where: str) ->
     named = ", ".join(_describe(buffer, signature(main)) for buffer in largest)
     size, limit = format_bytes(need), format_bytes(hw.hbm_bytes)
     problem = f"needs {size} of HBM, but a core of {hw.name} has {limit}"
-    raise CapacityError(where, problem, f"the largest buffers are {named}")
+    hint = f"the largest buffers are {named}"
+    raise CapacityError(where, problem, hint, code="NRC-0301")
 
 
 def _unique(buffers: Sequence[Buffer]) -> Iterator[Buffer]:

@@ -45,8 +45,11 @@ class Verb(Protocol):
         ...
 
     @staticmethod
-    def run(args: Namespace) -> None:
-        """Do it, and print; an ArgumentTypeError says that the options do not go together."""
+    def run(args: Namespace) -> int | None:
+        """Do it, and print; returns the exit status if it is not 0.
+
+        An ArgumentTypeError says that the options do not go together.
+        """
         ...
 
 
@@ -85,14 +88,15 @@ def _parser() -> ArgumentParser:
 def _run(verb: Verb, args: Namespace) -> int:
     """Run a verb; what the user did wrong is one message, anything else a traceback."""
     try:
-        verb.run(args)
+        status = verb.run(args)
         sys.stdout.flush()
+        return status or 0
     except NeuroncError as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader has seen enough; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
-    return 0
