@@ -58,14 +58,14 @@ def read_npz(path: FilePath) -> dict[str, Array]:
         arrays = _load(Path(path))
     except OSError as error:
         problem = f"cannot read: {error.strerror or error}"
-        raise InputError(name, problem, code="NRC-0000") from error
+        raise InputError(name, problem, code="NRC-0101") from error
     # Damaged files make zipfile, its decompressors and NumPy raise errors of every kind.
     except Exception as error:
         raise InputError(
-            name, f"not a .npz file of arrays: {error}", hint, code="NRC-0000"
+            name, f"not a .npz file of arrays: {error}", hint, code="NRC-0509"
         ) from None
     if arrays is None:
-        raise InputError(name, "one array without a name", hint, code="NRC-0000")
+        raise InputError(name, "one array without a name", hint, code="NRC-0509")
     return arrays
 
 
@@ -113,7 +113,7 @@ def in_order(
         problems = [f"{', '.join(missing)} missing"] * bool(missing)
         problems += [f"{', '.join(unknown)} not known"] * bool(unknown)
         names = ", ".join(dict.fromkeys(f"{prefix}{i}" for i in range(len(infos)))) or "nothing"
-        raise InputError(where, "; ".join(problems), f"it should hold {names}", code="NRC-0000")
+        raise InputError(where, "; ".join(problems), f"it should hold {names}", code="NRC-0510")
     pairs = zip(keys, infos, strict=True)
     return [as_type(arrays[key], info, f"{where}: {key}") for key, info in pairs]
 
@@ -129,11 +129,11 @@ def as_type(array: Array, info: TensorInfo, where: str) -> Array:
     if native.dtype != row.numpy:
         if not _holds_bits(native.dtype, row):
             problem = f"type is {native.dtype}, {info.dtype} ({stored_type(row)}) is needed"
-            raise InputError(where, problem, "convert it with array.astype", code="NRC-0000")
+            raise InputError(where, problem, "convert it with array.astype", code="NRC-0503")
         native = np.ascontiguousarray(native).reshape(native.shape).view(row.numpy)
     if native.shape != info.shape:
         problem = f"shape is {list(native.shape)}, {list(info.shape)} is needed"
-        raise InputError(where, problem, code="NRC-0000")
+        raise InputError(where, problem, code="NRC-0502")
     return native
 
 

@@ -127,7 +127,7 @@ def record(
         values, origins = list(_arrays(expected, results, "out", "expected")), {"name": "files"}
     else:
         hint = f'"jax" computes the outputs, "files" needs them; known: {", ".join(REFERENCES)}'
-        raise InputError("reference", f"{reference!r} cannot be used so", hint, code="NRC-0000")
+        raise InputError("reference", f"{reference!r} cannot be used so", hint, code="NRC-0801")
     outputs = _outputs(results, tolerances or {})
     origins["inputs"] = f"random, seed {seed}" if inputs is None else "given"
     origins |= {"origin": origin} if origin else {}
@@ -148,7 +148,7 @@ def check(directory: FilePath, target: str = DEFAULT_TARGET) -> Report:
     found = program(*read_inputs(folder / INPUTS, program.signature.inputs))
     if [(a.shape, a.dtype) for a in found] != [(a.shape, a.dtype) for a in expected]:
         problem = "the program does not have the outputs that were recorded"
-        raise InputError(str(folder), problem, code="NRC-0000")
+        raise InputError(str(folder), problem, code="NRC-0802")
     results = [
         Result(output, compare(one, two, output.tolerance))
         for output, one, two in zip(manifest.outputs, found, expected, strict=True)
@@ -168,7 +168,7 @@ def _program(module: Source) -> tuple[bytes, str]:
             return Path(path).read_bytes(), path
         except OSError as error:
             problem = f"cannot read: {error.strerror or error}"
-            raise InputError(path, problem, code="NRC-0000") from error
+            raise InputError(path, problem, code="NRC-0101") from error
     return bytecode(read_program(module, "<module>").module), "<module>"
 
 
@@ -192,7 +192,7 @@ def _outputs(
     if unknown:
         hint = f"known: {', '.join(names)}"
         problem = f"there is no output {unknown[0]!r}"
-        raise InputError("tolerances", problem, hint, code="NRC-0000")
+        raise InputError("tolerances", problem, hint, code="NRC-0803")
     outputs: list[Output] = []
     for key, info in zip(names, infos, strict=True):
         default = default_tolerance(BY_NAME[info.dtype])
@@ -214,7 +214,7 @@ def _write(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         problem = f"cannot write: {error.strerror or error}"
-        raise InputError(str(folder), problem, code="NRC-0000") from error
+        raise InputError(str(folder), problem, code="NRC-0605") from error
     with new_file(folder / PROGRAM) as file:
         file.write(program)
     write_npz(folder / INPUTS, {f"arg{i}": array for i, array in enumerate(inputs)})

@@ -62,13 +62,13 @@ def read_manifest(folder: Path) -> Manifest:
         hashes = {name: file_sha256(folder / name) for name in (PROGRAM, INPUTS, EXPECTED)}
     except OSError as error:
         problem = f"cannot read: {error.strerror or error}"
-        raise InputError(str(error.filename), problem, hint, code="NRC-0000") from error
+        raise InputError(str(error.filename), problem, hint, code="NRC-0101") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise InputError(str(path), "not a manifest", hint, code="NRC-0000") from None
+        raise InputError(str(path), "not a manifest", hint, code="NRC-0804") from None
     for name, digest in hashes.items():
         if digest != manifest.sha256.get(name):
             problem = "is not the file that was recorded"
-            raise InputError(str(folder / name), problem, hint, code="NRC-0000")
+            raise InputError(str(folder / name), problem, hint, code="NRC-0805")
     return manifest
 
 

@@ -63,7 +63,7 @@ def run_jax(module: ir.Module, inputs: Sequence[Array], where: str) -> list[Arra
     except RuntimeError as error:
         problem = f"the reference does not run it: {str(error).splitlines()[0]}"
         hint = "record it with `--reference files`, and outputs from elsewhere"
-        raise InputError(where, problem, hint, code="NRC-0000") from error
+        raise InputError(where, problem, hint, code="NRC-0806") from error
 
 
 def jax_provenance() -> dict[str, str]:

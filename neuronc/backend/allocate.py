@@ -163,7 +163,7 @@ def _capacity_error(kernel: KernelOp, memories: dict[str, _Memory], name: str) -
     where = symbol.data if isinstance(symbol, StringAttr) else "kernel"
     problem = f"needs more {name.upper()} than the {memory.limit} bytes of a partition"
     hint = f"the largest live blocks are {blocks or 'too large themselves'}; use smaller shapes"
-    return CapacityError(where, problem, hint)
+    return CapacityError(where, problem, hint, code="NRC-0302")
 
 
 def _describe(op: AllocOp) -> str:

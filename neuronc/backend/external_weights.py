@@ -52,7 +52,7 @@ def write_external(path: str | os.PathLike[str], artifact: Artifact) -> None:
         try:
             save_file(tensors, temporary)
         except SafetensorError as error:
-            raise InputError(os.fspath(path), f"cannot write: {error}") from error
+            raise InputError(os.fspath(path), f"cannot write: {error}", code="NRC-0605") from error
 
 
 def _storable(array: NDArray[np.generic]) -> NDArray[np.generic]:

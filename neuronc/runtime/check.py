@@ -100,4 +100,4 @@ def _race_error(checked: Checked, race: Race) -> ExecutionError:
 
 def _error(checked: Checked, problem: str, records: list[tuple[Engine, int]]) -> ExecutionError:
     lines = [f"\n    {checked.describe(engine, index)}" for engine, index in records]
-    return ExecutionError(checked.kernel.name, problem + "".join(lines), _HINT)
+    return ExecutionError(checked.kernel.name, problem + "".join(lines), _HINT, code="NRC-0507")

@@ -77,5 +77,7 @@ def window(
     high += sum(max(s, 0) * (n - 1) for n, s in zip(shape, strides, strict=True))
     if low < 0 or high > base.nbytes:
         problem = f"bytes {low} to {high} of a buffer of {base.nbytes} bytes are accessed"
-        raise ExecutionError("hbm", problem, "an index is out of bounds, or the file is damaged")
+        raise ExecutionError(
+            "hbm", problem, "an index is out of bounds, or the file is damaged", code="NRC-0505"
+        )
     return np.ndarray(shape, dtype, base, offset, strides)

@@ -39,7 +39,9 @@ def legal_order(
         if len(order) == before:
             stuck = [e.name.lower() for e, rows in waits.items() if done[e] < len(rows)]
             problem = f"deadlock: {', '.join(stuck)} wait for each other"
-            raise ExecutionError(where, problem, "the file is damaged; compile the model again")
+            raise ExecutionError(
+                where, problem, "the file is damaged; compile the model again", code="NRC-0506"
+            )
     return order
 
 

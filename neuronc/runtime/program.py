@@ -221,14 +221,14 @@ def load(
     if artifact.target not in GENERATIONS:
         known = ", ".join(GENERATIONS)
         problem = f"unknown target {artifact.target!r}"
-        raise ArtifactError("target", problem, f"known: {known}", code="NRC-0000")
+        raise ArtifactError("target", problem, f"known: {known}", code="NRC-0407")
     if weights is not None:
         artifact = attach(artifact, weights, check=check)
     missing = [c.external for c in artifact.constants if c.external and c.array is None]
     if missing:
         problem = f"{len(missing)} weights are in a file that was not given: {missing[0]}, ..."
         hint = "give the file with `weights=` or --external-weights"
-        raise InputError("weights", problem, hint, code="NRC-0000")
+        raise InputError("weights", problem, hint, code="NRC-0504")
     return Program(artifact, check)
 
 
@@ -245,16 +245,22 @@ def _artifact_of(
 def _checked(arrays: Sequence[Array], infos: Sequence[TensorInfo]) -> list[Array]:
     if len(arrays) != len(infos):
         problem = f"{len(infos)} arrays are needed, but {len(arrays)} were given"
-        raise InputError("inputs", problem, "`neuronc inspect` lists the inputs in order")
+        raise InputError(
+            "inputs", problem, "`neuronc inspect` lists the inputs in order", code="NRC-0501"
+        )
     out: list[Array] = []
     for array, info in zip(arrays, infos, strict=True):
         given, wanted = np.asarray(array), BY_NAME[info.dtype].numpy
         if given.shape != info.shape:
             raise InputError(
-                info.name, f"shape {info.shape} is needed, but {given.shape} was given"
+                info.name,
+                f"shape {info.shape} is needed, but {given.shape} was given",
+                code="NRC-0502",
             )
         if given.dtype != wanted:
-            raise InputError(info.name, f"type {wanted} is needed, but {given.dtype} was given")
+            raise InputError(
+                info.name, f"type {wanted} is needed, but {given.dtype} was given", code="NRC-0503"
+            )
         out.append(np.ascontiguousarray(given).reshape(info.shape))
     return out
 

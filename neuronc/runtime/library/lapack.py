@@ -49,7 +49,9 @@ def custom_call(
     """The routine named by `call_target_name`."""
     target = str(params["call_target_name"])
     if target not in targets():
-        raise UnsupportedError("custom_call", f"no library function for target {target}")
+        raise UnsupportedError(
+            "custom_call", f"no library function for target {target}", code="NRC-0508"
+        )
     routine = ROUTINES[target.removeprefix("lapack_")[1:].removesuffix("_ffi")]
     text = str(params.get("backend_config") or "{}")
     with np.errstate(all="ignore"):
