@@ -13,19 +13,23 @@ from xdsl.passes import ModulePass
 from neuronc.artifact.model import Artifact
 from neuronc.backend.allocate import Allocate
 from neuronc.backend.assemble import assemble
+from neuronc.backend.footprint import check_footprint
 from neuronc.backend.plan import Plan, plan
 from neuronc.backend.select import Select
+from neuronc.backend.spill import Spill
 from neuronc.frontend.load import Shapes, load_module
 from neuronc.frontend.source import Source
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.passes.decompose import Decompose
 from neuronc.passes.fuse import Fuse
+from neuronc.passes.fuse_activation import FuseActivation
+from neuronc.passes.fuse_scalars import FuseScalars
+from neuronc.passes.fuse_tensor import FuseTensor
 from neuronc.passes.materialize import Materialize
 from neuronc.passes.outline import Outline
 from neuronc.passes.simplify import Simplify
 from neuronc.passes.tile_kernels import TileKernels
-
-VERSION = "0.1.0"
+from neuronc.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,9 @@ def stages(target: str) -> tuple[Stage, ...]:
     """The stages for one target."""
     return (
         Stage("simplified", (Simplify(), Decompose(), Simplify()), _SOURCE),
-        Stage("fused", (Materialize(), Fuse(target), Outline()), _SOURCE),
+        Stage("fused", (Materialize(), Fuse(target), Outline(), Spill(target)), _SOURCE),
         Stage("tiled", (TileKernels(target),), _TILE),
+        Stage("folded", (FuseActivation(), FuseScalars(), FuseTensor()), _TILE),
         Stage("placed", (Select(), Allocate(target)), _MACHINE),
     )
 
@@ -56,6 +61,10 @@ def stages(target: str) -> tuple[Stage, ...]:
 STAGE_NAMES = ("loaded", *(stage.name for stage in stages(DEFAULT_TARGET)))
 Observer = Callable[[str, str, float, ModuleOp], None]
 """Called after each pass with (stage, pass, seconds, module)."""
+
+
+def ignore(stage: str, step: str, seconds: float, module: ModuleOp) -> None:
+    """The observer that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ def lower(
         if stage.name == "fused":
             start = perf_counter()
             made = plan(module)
+            check_footprint(module, made, GENERATIONS[options.target], name)
             observe(stage.name, "plan", perf_counter() - start, module)
     return module, made
 
@@ -96,7 +106,7 @@ def compile_artifact(
     source: Source,
     name: str = "<string>",
     options: Options | None = None,
-    observe: Observer = lambda *_: None,
+    observe: Observer = ignore,
 ) -> Artifact:
     """Compile a program of any form to an artifact."""
     chosen = replace(options or Options(), stop_after="")

@@ -20,6 +20,7 @@ from xdsl.passes import ModulePass
 
 from neuronc.dialects.machine import IssueOp
 from neuronc.dialects.tile import (
+    ActivateOp,
     CastOp,
     DmaOp,
     FillOp,
@@ -27,6 +28,8 @@ from neuronc.dialects.tile import (
     IotaOp,
     LibraryOp,
     MapOp,
+    MapPairOp,
+    MapTensorOp,
     MatMulOp,
     ReduceOp,
     ScatterOp,
@@ -41,43 +44,8 @@ from neuronc.dialects.types import element_type
 from neuronc.dtypes import BY_NAME, ElementType
 from neuronc.isa.table import Engine
 from neuronc.numerics import FUNCTIONS, REDUCTIONS
-
-ACTIVATIONS = frozenset(
-    [
-        "abs",
-        "erf",
-        "exponential",
-        "log",
-        "logistic",
-        "rsqrt",
-        "sign",
-        "sine",
-        "sqrt",
-        "square",
-        "tanh",
-    ]
-)
-"""Functions with a table on the scalar engine (hardware.md 2.2)."""
-VECTOR_BINARY = frozenset(
-    [
-        "add",
-        "subtract",
-        "multiply",
-        "divide",
-        "maximum",
-        "minimum",
-        "and",
-        "or",
-        "xor",
-        "eq",
-        "ne",
-        "ge",
-        "gt",
-        "le",
-        "lt",
-    ]
-)
-"""Functions of the vector engine's arithmetic unit (hardware.md 2.2)."""
+from neuronc.passes.fuse_activation import ACTIVATIONS
+from neuronc.passes.peephole import VECTOR_BINARY
 
 
 @dataclass(frozen=True)
@@ -160,6 +128,29 @@ def _map(op: TileOp) -> Choice:
     if len(op.operands) == 3:
         return _binary(op, function)
     return _unary(op, function)
+
+
+def _activate(op: TileOp) -> Choice:
+    words = {"function": _code(str_of(op, "function")), "scale": op.attributes["scale"]}
+    return Choice("Activation", Engine.SCALAR, _slots(op), words)
+
+
+def _map_pair(op: TileOp) -> Choice:
+    return Choice("TensorScalar", Engine.VECTOR, _slots(op), _two_functions(op))
+
+
+def _map_tensor(op: TileOp) -> Choice:
+    return Choice("ScalarTensorTensor", Engine.VECTOR, _slots(op), _two_functions(op))
+
+
+def _slots(op: TileOp) -> tuple[str, ...]:
+    return tuple(a.data for a in array_of(op, "slots") if isinstance(a, StringAttr))
+
+
+def _two_functions(op: TileOp) -> dict[str, Attribute]:
+    words = {k: v for k, v in op.attributes.items() if k.startswith(("immediate", "reverse"))}
+    functions = {name: _code(str_of(op, name)) for name in ("function0", "function1")}
+    return {**words, **functions}
 
 
 def _unary(op: TileOp, function: str) -> Choice:
@@ -257,6 +248,9 @@ _RULES: dict[type[Operation], Callable[[TileOp], Choice]] = {
     MatMulOp: _matmul,
     TransposeOp: _transpose,
     MapOp: _map,
+    ActivateOp: _activate,
+    MapPairOp: _map_pair,
+    MapTensorOp: _map_tensor,
     CastOp: _cast,
     ReduceOp: _reduce,
     FillOp: _fill,

@@ -156,16 +156,29 @@ class MapOp(TileOp):
 
 @irdl_op_definition
 class ActivateOp(TileOp):
-    """dst = function(scale * src + bias): a map with what feeds it folded in."""
+    """dst = function(scale * src): a map with the product that feeds it folded in."""
 
     name = "tile.activate"
 
 
 @irdl_op_definition
 class MapPairOp(TileOp):
-    """dst = function1(function0(src, a), b): two maps with scalar arguments, in one."""
+    """dst = function1(function0(src, a), b): two maps with scalar arguments, in one.
+
+    `slots` names the operands dst, src, and scalar0, scalar1 where they are no immediates.
+    """
 
     name = "tile.map_pair"
+
+
+@irdl_op_definition
+class MapTensorOp(TileOp):
+    """dst = function1(function0(src, a), tensor): a map with a scalar, then one with a block.
+
+    `slots` names the operands dst, src, tensor, and scalar where it is no immediate.
+    """
+
+    name = "tile.map_tensor"
 
 
 @irdl_op_definition
@@ -246,6 +259,7 @@ TILE_OPS: tuple[type[TileOp], ...] = (
     MapOp,
     ActivateOp,
     MapPairOp,
+    MapTensorOp,
     CastOp,
     ReduceOp,
     FillOp,

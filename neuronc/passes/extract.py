@@ -31,7 +31,7 @@ def extract(kind: str, ops: Sequence[Operation]) -> Part:
         for value in op.operands:
             copier.bring(value)
         block.add_op(op.clone(mapping))
-    outputs = [v for op in ops for v in op.results if _leaves(v, set(ops))]
+    outputs: list[SSAValue] = [v for op in ops for v in op.results if _leaves(v, set(ops))]
     if kind == LIBRARY or not outputs:
         outputs = list(ops[-1].results)
     block.add_op(YieldOp.create(operands=[mapping[v] for v in outputs]))
