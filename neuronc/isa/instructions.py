@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuronc.dtypes import BY_CODE
 from neuronc.hardware import Generation
-from neuronc.isa.operands import Memory, columns
+from neuronc.isa.operands import ELEMENT_BYTES, Memory, columns
 from neuronc.isa.table import (
     DMA_QUEUES,
     F32,
@@ -34,10 +33,6 @@ from neuronc.isa.table import (
     Sbuf,
     instruction,
 )
-
-_BYTES = np.ones(256, np.int64)
-for _row in BY_CODE.values():
-    _BYTES[_row.code] = _row.bytes
 
 
 @instruction(0x10, (Engine.TENSOR,))
@@ -307,7 +302,7 @@ class DmaScatter(Instruction):
 
 
 def _bytes(words: np.ndarray) -> np.ndarray:
-    return _BYTES[words["dtype"]]
+    return ELEMENT_BYTES[words["dtype"]]
 
 
 def _chip(cycles: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
@@ -344,7 +339,8 @@ def _run_bytes(words: np.ndarray) -> np.ndarray:
 
 
 def _dma(rows: np.ndarray, hw: Generation) -> np.ndarray:
-    size = dma_bytes(rows)
+    # A gather reads and a scatter writes one row at a time: the other end has them all.
+    size = np.maximum(dma_bytes(rows["dst"]), dma_bytes(rows["src"]))
     run = np.minimum(_run_bytes(rows["dst"]), _run_bytes(rows["src"]))
     waste = np.maximum(hw.dma_element_bytes_min / np.maximum(run, 1), 1.0)
     return np.maximum(size * waste / hw.dma_bytes_per_second, hw.dma_transfer_min_seconds)

@@ -14,8 +14,12 @@ from math import prod
 
 import numpy as np
 
+from neuronc.dtypes import BY_CODE
+
 FREE_DIMENSIONS_MAX = 4
 HBM_DIMENSIONS_MAX = 5
+ELEMENT_BYTES = np.array([BY_CODE[c].bytes if c in BY_CODE else 1 for c in range(256)], np.int64)
+"""Bytes of an element by the code of its type, for whole columns of codes."""
 
 
 class Memory(IntEnum):

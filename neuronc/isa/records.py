@@ -16,7 +16,16 @@ from neuronc.dtypes import BY_CODE
 from neuronc.errors import ArtifactError
 from neuronc.hardware import Generation
 from neuronc.isa.instructions import MatMul
-from neuronc.isa.operands import OPERAND, Memory, Operand, decode_operand, encode_operand
+from neuronc.isa.operands import (
+    ELEMENT_BYTES,
+    FREE_DIMENSIONS_MAX,
+    HBM_DIMENSIONS_MAX,
+    OPERAND,
+    Memory,
+    Operand,
+    decode_operand,
+    encode_operand,
+)
 from neuronc.isa.table import (
     ENGINES,
     INSTRUCTIONS,
@@ -26,6 +35,9 @@ from neuronc.isa.table import (
     header_dtype,
     record_bytes,
 )
+
+_ELEMENTS_MAX = 1 << 31
+"""No access walks more elements of one partition; products of counts stay exact."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ def rows_of(stream: np.ndarray, cls: type[Instruction], select: np.ndarray) -> n
 def encode(records: list[Record], engine: Engine) -> np.ndarray:
     """Encode single records into a stream; the backend writes whole columns instead."""
     stream = np.zeros(len(records), stream_dtype(engine))
-    raw = stream.view(np.uint8).reshape(len(records), -1)
+    raw = stream.view(np.uint8).reshape(len(records), stream.dtype.itemsize)
     for i, record in enumerate(records):
         cls = type(record.instruction)
         row = np.zeros((), cls.layout)
@@ -95,7 +107,8 @@ def verify(stream: np.ndarray, engine: Engine, where: str, hw: Generation, buffe
             words = rows[name]
             allowed = [*slot.memories, *([Memory.NONE] if slot.optional else [])]
             _check(np.isin(words["memory"], allowed), select, where, f"{name} in a wrong memory")
-            _verify_operand(words[words["memory"] != Memory.NONE], where, name, hw, buffers)
+            present = words["memory"] != Memory.NONE
+            _verify_operand(words[present], select[present], where, name, hw, buffers)
         for name, word in cls.words.items():
             if word.codes == "function":
                 known = np.isin(rows[name], [0, *numerics.BY_CODE])
@@ -104,11 +117,13 @@ def verify(stream: np.ndarray, engine: Engine, where: str, hw: Generation, buffe
             _verify_matmul(rows, select, where, hw)
 
 
-def _verify_operand(words: np.ndarray, where: str, name: str, hw: Generation, buffers: int) -> None:
-    at = np.arange(len(words))
-    _check(np.isin(words["dtype"], list(BY_CODE)), at, where, f"{name} has an unknown type")
-    _check((words["rank"] <= 5) & (words["counts"] > 0).all(1), at, where, f"{name}: bad shape")
+def _verify_operand(
+    words: np.ndarray, at: np.ndarray, where: str, name: str, hw: Generation, buffers: int
+) -> None:
+    """The operands `name` of the records `at`, which are present."""
     hbm = words["memory"] == Memory.HBM
+    _check(np.isin(words["dtype"], list(BY_CODE)), at, where, f"{name} has an unknown type")
+    _check(_has_shape(words, hbm), at, where, f"{name}: bad shape")
     _check(~hbm | (words["buffer"] < buffers), at, where, f"{name} names no buffer of the kernel")
     end = words["partition_start"].astype(int) + words["partitions"]
     _check(hbm | (end <= hw.partitions), at, where, f"{name} reaches past the last partition")
@@ -117,14 +132,25 @@ def _verify_operand(words: np.ndarray, where: str, name: str, hw: Generation, bu
     )
     tile_end = words["tile_start"].astype(np.int64) + words["tile_bytes"]
     _check(hbm | (tile_end <= limit), at, where, f"{name} reaches past the end of the partition")
-    size = np.ones(256, np.int64)
-    for code, row in BY_CODE.items():
-        size[code] = row.bytes
-    span = (words["counts"].astype(np.int64) - 1) * words["steps"]
-    low = words["offset"] + np.minimum(span, 0).sum(1) * size[words["dtype"]]
-    high = words["offset"] + (np.maximum(span, 0).sum(1) + 1) * size[words["dtype"]]
-    inside = (low >= 0) & (high <= words["tile_bytes"])
-    _check(hbm | inside, at, where, f"{name} reaches outside its tile")
+    _check(hbm | _in_tile(words), at, where, f"{name} reaches outside its tile")
+
+
+def _has_shape(words: np.ndarray, hbm: np.ndarray) -> np.ndarray:
+    """At most as many dimensions as the memory allows, none empty, 1 where there is none."""
+    rank_max = np.where(hbm, HBM_DIMENSIONS_MAX, FREE_DIMENSIONS_MAX)
+    counts, beyond = words["counts"], np.arange(HBM_DIMENSIONS_MAX) >= words["rank"][:, None]
+    whole = ((counts == 1) | (~beyond & (counts > 0))).all(axis=1)
+    return whole & (words["rank"] <= rank_max) & (hbm | (words["partitions"] > 0))
+
+
+def _in_tile(words: np.ndarray) -> np.ndarray:
+    """Whether each access stays in its tile; in float64, which hostile sizes cannot overflow."""
+    size = ELEMENT_BYTES[words["dtype"]]
+    span = (words["counts"].astype(np.float64) - 1) * words["steps"]
+    low = words["offset"] + np.minimum(span, 0).sum(axis=1) * size
+    high = words["offset"] + (np.maximum(span, 0).sum(axis=1) + 1) * size
+    elements = words["counts"].astype(np.float64).prod(axis=1)
+    return (low >= 0) & (high <= words["tile_bytes"]) & (elements <= _ELEMENTS_MAX)
 
 
 def _verify_matmul(rows: np.ndarray, select: np.ndarray, where: str, hw: Generation) -> None:

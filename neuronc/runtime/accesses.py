@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuronc.artifact.model import Kernel
-from neuronc.dtypes import BY_CODE, BY_NAME
+from neuronc.dtypes import BY_NAME
 from neuronc.isa.instructions import DmaGather, DmaScatter, Library
-from neuronc.isa.operands import OPERAND, Memory, Operand, decode_operand
+from neuronc.isa.operands import ELEMENT_BYTES, OPERAND, Memory, Operand, decode_operand
 from neuronc.isa.records import rows_of
 from neuronc.isa.table import INSTRUCTIONS, Engine, Instruction
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-_ELEMENT_BYTES = np.array([BY_CODE[c].bytes if c in BY_CODE else 1 for c in range(256)], np.int64)
 _MIX = np.array([0x9E3779B97F4A7C15 * (2 * i + 1) % 2**64 | 1 for i in range(8)], np.uint64)
 _LINE_BYTES = 1 << 20
 SPACE = 1 << 40
@@ -194,7 +193,7 @@ def tiles_of(places: np.ndarray) -> tuple[Ints, Ints, Ints]:
 
 def hulls(words: np.ndarray) -> tuple[Ints, Ints]:
     """First byte and end of each operand, inside its tile or buffer."""
-    size = _ELEMENT_BYTES[words["dtype"]]
+    size = ELEMENT_BYTES[words["dtype"]]
     span = (words["counts"].astype(np.int64) - 1) * words["steps"]
     low = words["offset"] + np.minimum(span, 0).sum(axis=1) * size
     return low, words["offset"] + (np.maximum(span, 0).sum(axis=1) + 1) * size
@@ -211,7 +210,7 @@ def share_bytes(one: np.ndarray, other: np.ndarray) -> bool:
 
 def _runs(word: np.ndarray) -> tuple[Ints, int]:
     """The contiguous runs of an operand: their sorted first bytes, and their length."""
-    size = int(_ELEMENT_BYTES[word["dtype"]])
+    size = int(ELEMENT_BYTES[word["dtype"]])
     pairs = [(int(s) * size, int(n)) for s, n in zip(word["steps"], word["counts"], strict=True)]
     low = int(word["offset"]) + sum(min(step, 0) * (count - 1) for step, count in pairs)
     starts, length = np.array([low], np.int64), size
