@@ -164,6 +164,11 @@ def loads(src: Operand) -> Artifact:
     return stream_of(Engine.DMA_IN, *[record(DmaCopy(on_chip(0), src, 0))] * 2)
 
 
+def stores(dst: Operand) -> Artifact:
+    """Two loads to one place."""
+    return stream_of(Engine.DMA_IN, *[record(DmaCopy(dst, in_hbm(0), 0))] * 2)
+
+
 def buffer_with(**changes: Any) -> Artifact:
     buffers = list(tiny().buffers)
     buffers[1] = replace(buffers[1], **changes)
@@ -272,6 +277,11 @@ HOSTILE: dict[str, tuple[Callable[[], Artifact], str]] = {
         lambda: loads(replace(in_hbm(0), steps=(2**31 - 1,) * 5, counts=(2**32 - 1,) * 5)),
         "into argument 0",
     ),
+    "an on-chip access that overflows": (
+        lambda: stores(replace(on_chip(0), steps=(2**30,) * 2, counts=(2**31 + 1,) * 2)),
+        "outside its tile",
+    ),
+    "an on-chip access of no partition": (lambda: stores(replace(on_chip(0), partitions=0)), "dst"),
     "an access to no buffer": (
         lambda: loads(in_hbm(3)),
         "names no buffer of the kernel",
