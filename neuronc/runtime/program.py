@@ -22,8 +22,11 @@ from neuronc.dtypes import BY_NAME
 from neuronc.errors import ArtifactError, InputError
 from neuronc.hardware import GENERATIONS
 from neuronc.runtime.bind import BoundKernel, bind_kernel
+from neuronc.runtime.blas import single_threaded
 from neuronc.runtime.check import Prover
 from neuronc.runtime.memory import Bytes, Core
+from neuronc.runtime.schedule import Item, split
+from neuronc.runtime.workers import Lists, Team
 
 Array = NDArray[np.generic]
 COPIED_BYTES_MAX = 1 << 20
@@ -45,17 +48,24 @@ class _Site:
 
     kernel: int
     buffers: tuple[int, ...]
-    calls: list[Thunk] | None = None
+    calls: Lists | None = None
 
 
 class Program:
     """An artifact ready to run.
 
     With `check` kernels are proved when they are bound (see `check`), and on-chip memory is
-    poisoned before each. `seed` picks another legal order of their records, for tests.
+    poisoned before each. `seed` picks another legal order of their records, for tests. Up to
+    `workers` threads (by default one a core) run independent records; the bits do not depend on it.
     """
 
-    def __init__(self, artifact: Artifact, check: bool = False, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        check: bool = False,
+        seed: int | None = None,
+        workers: int | None = None,
+    ) -> None:
         self.artifact = artifact
         self.signature = Signature(artifact.inputs, artifact.outputs)
         self._hw = GENERATIONS[artifact.target]
@@ -64,6 +74,8 @@ class Program:
         self._memory: list[Bytes] = []
         self._kernels: dict[int, BoundKernel] = {}
         self._sites: list[_Site] = []
+        self._items: dict[int, list[list[Item]]] = {}
+        self._team = Team(1 if check else workers or _cores())
         self._main: Thunk | None = None
 
     def __call__(self, *arrays: Array) -> list[Array]:
@@ -78,7 +90,7 @@ class Program:
         self._place(inputs)
         main = self._main
         assert main is not None
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), single_threaded():
             main()
         return self._outputs()
 
@@ -151,8 +163,7 @@ class Program:
             calls = site.calls
             if calls is None:
                 calls = site.calls = self._bind(site)
-            for call in calls:
-                call()
+            self._team.run(calls)
 
         def run_checked() -> None:
             self._core.poison()
@@ -160,14 +171,16 @@ class Program:
 
         return run_checked if self._prover else run
 
-    def _bind(self, site: _Site) -> list[Thunk]:
+    def _bind(self, site: _Site) -> Lists:
         if site.kernel not in self._kernels:
             kernel = self.artifact.kernels[site.kernel]
             self._kernels[site.kernel] = bind_kernel(kernel, self._core, self._seed)
         bound, buffers = self._kernels[site.kernel], [self._memory[b] for b in site.buffers]
         if self._prover:
             self._prover.prove(bound.kernel, bound.order, buffers)
-        return bound.at(buffers)
+        if site.kernel not in self._items:
+            self._items[site.kernel] = split(bound.records, self._team.workers)
+        return Lists(self._items[site.kernel], bound.at(buffers))
 
     def _while(self, step: While) -> Thunk:
         condition, body = self._sequence(step.condition), self._sequence(step.body)
@@ -240,6 +253,12 @@ def _artifact_of(
     if isinstance(source, str | os.PathLike | Data):
         return read(source, check=check)
     return source.model
+
+
+def _cores() -> int:
+    """Cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _checked(arrays: Sequence[Array], infos: Sequence[TensorInfo]) -> list[Array]:
