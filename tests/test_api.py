@@ -96,6 +96,15 @@ def test_large_constants_go_to_an_external_file_and_come_back(tmp_path: Path) ->
     assert program(X)[0].tobytes() == neuronc.load(inside)(X)[0].tobytes()
 
 
+def test_a_pipe_may_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "model.mlir"
+    path.write_text(MLP)
+    script = "import neuronc,sys; neuronc.compile(sys.argv[1]).save('/dev/stdout')"
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True)
+    assert done.stdout == bytes(neuronc.compile(path))
+
+
 def test_external_weights_that_are_not_given_are_missed_when_loading(tmp_path: Path) -> None:
     compiled = neuronc.compile(weights_inside(), external_weights=tmp_path / "weights")
     compiled.save(tmp_path / "model.neff")

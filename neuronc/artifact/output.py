@@ -22,8 +22,9 @@ def new_path(path: str | os.PathLike[str]) -> Generator[Path]:
     Raises:
         InputError: the file cannot be created or written.
     """
-    target = Path(os.path.realpath(path))
-    direct = target.exists() and not target.is_file()
+    direct = os.path.exists(path) and not os.path.isfile(path)
+    # A link is followed by hand, for renaming replaces it; one to a pipe leads nowhere.
+    target = Path(path if direct else os.path.realpath(path))
     temporary = target if direct else target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         temporary.open("wb" if direct else "xb").close()

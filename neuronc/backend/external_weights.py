@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
-from neuronc.artifact.constants import nbytes, sha256_of
+from neuronc.artifact.constants import chunks, nbytes, sha256_of
 from neuronc.artifact.external import STORED_AS
 from neuronc.artifact.model import Artifact, Constant
-from neuronc.artifact.output import new_path
+from neuronc.artifact.output import new_file
 from neuronc.dtypes import BY_NUMPY
-from neuronc.errors import InputError
 
 BYTES_MIN = 1024
 """Smaller constants are no weights; they stay in the artifact."""
+ALIGNMENT = 8
+"""Of the first tensor, by the length of the header."""
 
 
 def externalize(artifact: Artifact) -> Artifact:
@@ -36,25 +38,33 @@ def _externalized(constant: Constant, name: str) -> Constant:
 
 
 def write_external(path: str | os.PathLike[str], artifact: Artifact) -> None:
-    """Write the external constants, whole or not at all.
+    """Write the external constants, whole or not at all, without copying them.
 
     Types that the format lacks become unsigned bytes.
 
     Raises:
         InputError: the file cannot be written.
     """
-    tensors = {
-        c.external: _storable(c.array)
-        for c in artifact.constants
-        if c.external and c.array is not None
-    }
-    with new_path(path) as temporary:
-        try:
-            save_file(tensors, temporary)
-        except SafetensorError as error:
-            raise InputError(os.fspath(path), f"cannot write: {error}", code="NRC-0605") from error
+    attached = {c.external: c.array for c in artifact.constants if c.external}
+    tensors = {name: array for name, array in attached.items() if array is not None}
+    # The widest first keeps every tensor aligned, for they follow each other without gaps.
+    order = sorted(tensors, key=lambda name: -tensors[name].itemsize)
+    with new_file(path) as file:
+        file.write(_header({name: tensors[name] for name in order}))
+        for name in order:
+            for chunk in chunks(tensors[name]):
+                file.write(chunk)
 
 
-def _storable(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    flat = np.ascontiguousarray(array).reshape(array.shape)
-    return flat.view(np.uint8) if STORED_AS[BY_NUMPY[array.dtype].name] == "U8" else flat
+def _header(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """The length of a JSON object, and that object: type, shape and place of every tensor."""
+    entries: dict[str, dict[str, object]] = {}
+    at = 0
+    for name, array in tensors.items():
+        dtype = STORED_AS[BY_NUMPY[array.dtype].name]
+        place = [at, at + array.nbytes]
+        entries[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": place}
+        at += array.nbytes
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    padded = text.ljust(-(-len(text) // ALIGNMENT) * ALIGNMENT)
+    return struct.pack("<Q", len(padded)) + padded
