@@ -72,7 +72,8 @@ class Report:
     def _loops_note(self) -> str:
         if not self.loops:
             return ""
-        return f", each of {self.loops} loops counted as one iteration"
+        loops = "the loop" if self.loops == 1 else f"each of {self.loops} loops"
+        return f", {loops} counted as one iteration"
 
 
 def report_of(artifact: Artifact) -> Report:

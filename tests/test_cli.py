@@ -204,6 +204,15 @@ def neuronc(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byte
     return subprocess.run(command, input=stdin, capture_output=True, check=False)
 
 
+def test_progress_shows_on_a_terminal_only() -> None:
+    terminal, stderr = os.openpty()
+    command = [sys.executable, "-m", "neuronc", "compile", "model.mlir", "-o", "model.neff"]
+    subprocess.run(command, check=True, stderr=stderr, stdout=subprocess.DEVNULL)
+    os.close(stderr)
+    assert b"took" in os.read(terminal, 1 << 16)
+    assert neuronc(*command[3:]).stderr == b""
+
+
 def test_the_program_may_come_from_standard_input() -> None:
     assert neuronc("compile", "-", "-o", "a.neff", "-q", stdin=MODEL.encode()).returncode == 0
     assert neuronc("compile", "model.mlir", "-o", "b.neff", "-q").stderr == b""
