@@ -43,5 +43,6 @@ def input_sha256(source: Source) -> str:
         return hashlib.sha256(source.encode()).hexdigest()
     writer = _HashWriter()
     module = source.compiler_ir("stablehlo") if isinstance(source, Lowered) else source
+    assert module is not None
     module.operation.write_bytecode(writer)
     return writer.digest.hexdigest()
