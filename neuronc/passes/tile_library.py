@@ -19,6 +19,7 @@ from neuronc.dialects.types import shape_of
 from neuronc.passes.attributes import ints
 from neuronc.passes.body import Body, location
 from neuronc.passes.builder import Builder, Operand, hbm
+from neuronc.passes.collectives import refuse_members
 from neuronc.passes.functions import function_name
 from neuronc.passes.regions import library_params
 
@@ -26,6 +27,7 @@ from neuronc.passes.regions import library_params
 def lower_library(body: Body, builder: Builder) -> None:
     """Emit one library op: results first, then operands, all whole buffers."""
     (op,) = (o for o in body.block.ops if o.name != "program.yield")
+    refuse_members(op)
     builder.loc, builder.source = location(op), op.name
     outputs = [_whole(v, out) for v, out in zip(op.results, body.outputs, strict=True)]
     inputs = [_whole(v, body.buffers[v]) for v in op.operands]
