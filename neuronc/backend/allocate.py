@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 
+from neuronc.backend.lifetime import ancestor
 from neuronc.dialects.tile import AllocOp, ForOp, KernelOp, block_type
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import CapacityError
@@ -124,19 +125,11 @@ def _last_uses(block: Block) -> _Ends:
     for alloc in ops:
         if not isinstance(alloc, AllocOp):
             continue
-        at = [position[_ancestor(use.operation, block)] for use in alloc.block.uses]
+        at = [position[ancestor(use.operation, block)] for use in alloc.block.uses]
         if at:
             ends.first.setdefault(ops[min(at)], []).append(alloc)
             ends.last.setdefault(ops[max(at)], []).append(alloc)
     return ends
-
-
-def _ancestor(op: Operation, block: Block) -> Operation:
-    while op.parent is not block:
-        parent = op.parent_op()
-        assert parent is not None
-        op = parent
-    return op
 
 
 def _place(alloc: AllocOp, memories: dict[str, _Memory], buffers: tuple[int, int]) -> None:

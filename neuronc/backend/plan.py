@@ -21,37 +21,15 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from neuronc.artifact.model import Buffer, BufferKind, Call, Case, Step, While
+from neuronc.backend.lifetime import ancestor, readers, root, spans
+from neuronc.backend.storage import Storage, arrange
 from neuronc.dialects.program import CallOp, KernelOp, MaterializeOp, YieldOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.dialects.stablehlo.weight import Handle
 from neuronc.dialects.types import element_type, shape_of, tensor
-from neuronc.dtypes import ElementType
 from neuronc.passes.tile_index import ties_of
-
-ALIGN_BYTES = 64
-
-
-@dataclass(eq=False)
-class Storage:
-    """Bytes that hold one value after another."""
-
-    kind: BufferKind
-    index: int
-    shape: tuple[int, ...]
-    element: ElementType
-    block: Block | None = None
-    """Where a temporary was made; only there may it be overwritten."""
-    first: int = 0
-    last: int = 0
-    offset: int = 0
-    number: int = -1
-
-    @property
-    def bytes(self) -> int:
-        """Size of the value."""
-        return prod(self.shape) * self.element.bytes
 
 
 @dataclass(frozen=True)
@@ -84,7 +62,7 @@ class _Planner:
 
     def run(self) -> Plan:
         """Walk the program once; then give temporaries their offsets."""
-        self._span = _spans(self.main.body.block)
+        self._span = spans(self.main.body.block)
         self._tied = {
             _symbol(k): any(ties_of(op) for op in k.body.block.ops)
             for k in self.module.body.block.ops
@@ -100,7 +78,7 @@ class _Planner:
             self._want(value, output, block)
         steps = self._block(block)
         steps += self._copies(list(last.operands), outputs, last)
-        size = _arrange([s for s in self.storages if s.kind is BufferKind.TEMPORARY])
+        size = arrange([s for s in self.storages if s.kind is BufferKind.TEMPORARY])
         for number, s in enumerate(self.storages):
             s.number = number
         buffers = tuple(
@@ -130,11 +108,11 @@ class _Planner:
 
     def _want(self, value: SSAValue, target: Storage, block: Block) -> None:
         """Ask for `value` to be computed into `target`, back through updates in place."""
-        root = _root(value)
-        op = root.owner
-        if not isinstance(op, Operation) or op.parent is not block or root in self.wanted:
+        base = root(value)
+        op = base.owner
+        if not isinstance(op, Operation) or op.parent is not block or base in self.wanted:
             return
-        self.wanted[root] = target
+        self.wanted[base] = target
         if isinstance(op, CallOp) and self._is_tied(op) and self._dies_at(op.operands[0], op):
             self._want(op.operands[0], target, block)
 
@@ -215,14 +193,13 @@ class _Planner:
 
     def _dies_at(self, value: SSAValue, op: Operation) -> bool:
         """Whether nothing in the block reads the value's buffer after `op`."""
-        root = _root(value)
+        base = root(value)
         block = op.parent
         assert block is not None
-        if root.owner is not block and not (
-            isinstance(root.owner, Operation) and root.owner.parent is block
-        ):
+        local = isinstance(base.owner, Operation) and base.owner.parent is block
+        if base.owner is not block and not local:
             return False
-        return all(self._span[_ancestor(u, block)][1] <= self._span[op][1] for u in _readers(root))
+        return all(self._span[ancestor(u, block)][1] <= self._span[op][1] for u in readers(base))
 
     def _copy(self, source: Storage, target: Storage) -> _Step:
         name = f"copy_{source.element.name}_{prod(source.shape)}"
@@ -290,9 +267,9 @@ class _Planner:
 
     def _may_overwrite(self, argument: SSAValue, value: SSAValue, body: Block) -> bool:
         """Whether the first op that computes `value` in place is the last to read `argument`."""
-        op = _root(value).owner
+        op = root(value).owner
         while isinstance(op, CallOp) and op.parent is body and self._is_tied(op):
-            before = _root(op.operands[0])
+            before = root(op.operands[0])
             if before is argument:
                 return self._dies_at(argument, op)
             if not self._dies_at(before, op):
@@ -301,7 +278,7 @@ class _Planner:
         if not isinstance(op, Operation) or op.parent is not body:
             return False
         start = self._span[op][0]
-        return all(self._span[_ancestor(u, body)][1] < start for u in _readers(argument))
+        return all(self._span[ancestor(u, body)][1] < start for u in readers(argument))
 
     def _case(self, op: Operation) -> list[_Step]:
         index = self._read(op.operands[0], op)
@@ -354,66 +331,6 @@ def _numbered(step: _Step) -> Step:
         case _Branch():
             branches = tuple(tuple(_numbered(s) for s in b) for b in step.branches)
             return Case(step.index.number, branches)
-
-
-def _arrange(temporaries: list[Storage]) -> int:
-    """First fit by live range, largest first; returns the size of the arena."""
-    placed: list[Storage] = []
-    top = 0
-    for storage in sorted(temporaries, key=lambda s: -s.bytes):
-        clashes = [p for p in placed if p.first <= storage.last and storage.first <= p.last]
-        start = 0
-        for other in sorted(clashes, key=lambda p: p.offset):
-            if other.offset - start >= storage.bytes:
-                break
-            start = max(start, -(-(other.offset + other.bytes) // ALIGN_BYTES) * ALIGN_BYTES)
-        storage.offset = start
-        placed.append(storage)
-        top = max(top, start + storage.bytes)
-    return top
-
-
-def _spans(block: Block) -> dict[Operation, tuple[int, int]]:
-    """(first, last) position of every op and all inside it, in program order."""
-    spans: dict[Operation, tuple[int, int]] = {}
-    count = 0
-
-    def visit(op: Operation) -> None:
-        nonlocal count
-        start, count = count, count + 1
-        for region in op.regions:
-            for inner in region.block.ops:
-                visit(inner)
-        spans[op] = (start, count)
-
-    for op in block.ops:
-        visit(op)
-    return spans
-
-
-def _root(value: SSAValue) -> SSAValue:
-    """The value whose buffer this is, through reshapes."""
-    while isinstance(value.owner, ReshapeOp):
-        value = value.owner.operands[0]
-    return value
-
-
-def _readers(value: SSAValue) -> list[Operation]:
-    """The ops that read the value's buffer, also through reshapes."""
-    out: list[Operation] = []
-    for use in value.uses:
-        if isinstance(use.operation, ReshapeOp):
-            out += _readers(use.operation.results[0])
-        out.append(use.operation)
-    return out
-
-
-def _ancestor(op: Operation, block: Block) -> Operation:
-    while op.parent is not block:
-        parent = op.parent_op()
-        assert parent is not None
-        op = parent
-    return op
 
 
 def _callee(op: CallOp) -> str:

@@ -14,7 +14,7 @@ SBUF they are streamed in chunks, which needs that no full value depends on a re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -26,69 +26,25 @@ from neuronc.dialects.types import shape_of
 from neuronc.dtypes import BY_NAME, ElementType
 from neuronc.hardware import Generation
 from neuronc.numerics import REDUCTIONS
-from neuronc.passes.attributes import ints
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
 from neuronc.passes.builder import Builder, Operand, Ref
 from neuronc.passes.functions import map_function, reduction_of
-from neuronc.passes.iteration import Load, Strided, Tile, collapse, merge_pairs, tile_shape
+from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
+from neuronc.passes.mapping import (
+    FULL,
+    ONE,
+    ROW,
+    Frame,
+    Kind,
+    Position,
+    line_columns,
+    narrowest,
+    partition_dimension,
+    space_of,
+    split,
+)
 from neuronc.passes.views import View, dense
-
-Kind = str
-FULL, ROW, ONE = "full", "row", "one"
-
-
-@dataclass(frozen=True)
-class Space:
-    """The domain of a kernel: its shape, and which axes reductions remove."""
-
-    shape: tuple[int, ...]
-    reduced: tuple[int, ...]
-
-    @property
-    def kept(self) -> tuple[int, ...]:
-        """The axes that stay."""
-        return tuple(d for d in range(len(self.shape)) if d not in self.reduced)
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """The shape of a row value."""
-        return tuple(self.shape[d] for d in self.kept)
-
-    def is_full(self, shape: tuple[int, ...]) -> bool:
-        """Whether a value of this shape has an element for each index."""
-        return not self.reduced or prod(shape) == prod(self.shape)
-
-
-def space_of(ops: Sequence[Operation]) -> Space:
-    """The domain shared by the compute ops of a kernel."""
-    for op in ops:
-        if isinstance(op, ReduceOp):
-            return Space(shape_of(op.operands[0]), tuple(ints(op, "dimensions")))
-    return Space(shape_of(ops[0].results[0]), ())
-
-
-@dataclass
-class Frame:
-    """The tile being emitted: its extent, and the blocks that hold values so far."""
-
-    partitions: int
-    rows: int
-    columns: int
-    blocks: dict[Load | SSAValue, tuple[Ref, Kind]] = field(
-        default_factory=dict[Load | SSAValue, tuple[Ref, Kind]]
-    )
-
-    def width(self, kind: Kind) -> int:
-        """Columns of a block of this kind."""
-        return {FULL: self.rows * self.columns, ROW: self.rows, ONE: 1}[kind]
-
-    def pairs(self, kind: Kind, level: Kind) -> tuple[tuple[int, int], ...]:
-        """How a block of `kind` is walked by an op at `level`: [P, rows, columns] or [P, rows]."""
-        if level == ROW:
-            return ((1 if kind == ROW else 0, self.rows),)
-        step = {FULL: (self.columns, 1), ROW: (1, 0), ONE: (0, 0)}[kind]
-        return (step[0], self.rows), (step[1], self.columns)
 
 
 class MapLowering:
@@ -165,7 +121,7 @@ class MapLowering:
         self._emit_tiles(sizes, kept, loads, stores)
 
     def _emit_line(self, size: int, loads: dict[Load, Strided], stores: list[Strided]) -> None:
-        columns = _line_columns(size, self._columns(), self._hw.partitions)
+        columns = line_columns(size, self._columns(), self._hw.partitions)
         rows, rest = divmod(size, columns)
 
         def part(access: Strided, start: int, two: bool) -> Strided:
@@ -189,7 +145,7 @@ class MapLowering:
     def _emit_tiles(
         self, sizes: Sequence[int], kept: int, loads: dict[Load, Strided], stores: list[Strided]
     ) -> None:
-        on_partitions = _partition_dimension(sizes, kept, self._hw.partitions)
+        on_partitions = partition_dimension(sizes, kept, self._hw.partitions)
         free = [d for d in range(kept) if d != on_partitions]
         columns = list(range(kept, len(sizes)))
         length = prod(sizes[d] for d in columns)
@@ -201,7 +157,7 @@ class MapLowering:
         extent = sizes[on_partitions] if on_partitions is not None else 1
         for starts, taken in self._b.nest([sizes[d] for d in free], counts):
             for start, partitions in self._b.tiles(extent, self._hw.partitions):
-                at = _Position(on_partitions, start, partitions, free, starts, taken)
+                at = Position(on_partitions, start, partitions, free, starts, taken)
                 self._emit_rows(at, sizes, columns, chunk, loads, stores)
 
     def _resident_max(self) -> int:
@@ -210,7 +166,7 @@ class MapLowering:
 
     def _emit_rows(
         self,
-        at: _Position,
+        at: Position,
         sizes: Sequence[int],
         columns: list[int],
         chunk: list[int],
@@ -230,7 +186,7 @@ class MapLowering:
 
     def _emit_chunks(
         self,
-        at: _Position,
+        at: Position,
         sizes: Sequence[int],
         columns: list[int],
         chunk: list[int],
@@ -312,7 +268,7 @@ class MapLowering:
         self, key: Load, level: Kind, access: Strided, frame: Frame, tile: Tile
     ) -> tuple[Ref, Kind]:
         """Bring a buffer's part (or an iota) on chip, as narrow as its strides allow."""
-        kind = _narrowest(access, tile, level, len(self._space.reduced) > 0)
+        kind = narrowest(access, tile, level, len(self._space.reduced) > 0)
         ref = self._b.alloc(frame.partitions, frame.width(kind), key.element)
         if access.source is None:
             self._iota(ref, kind, access, tile, frame)
@@ -325,12 +281,12 @@ class MapLowering:
         self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame, store: bool
     ) -> None:
         assert access.source is not None
-        step, free = _split(access, tile, kind)
+        step, free = split(access, tile, kind)
         window = (access.source, tile.offset(access.strides) + access.offset, step)
         self._b.transfer(ref, Affine(), (0, frame.partitions), window, free, store)
 
     def _iota(self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame) -> None:
-        step, free = _split(access, tile, kind)
+        step, free = split(access, tile, kind)
         base = tile.offset(access.strides) + access.offset
         self._b.number(ref, (0, frame.partitions), base, step, free)
 
@@ -377,79 +333,6 @@ class MapLowering:
 
     def _locate(self, op: Operation) -> None:
         self._b.loc, self._b.source = location(op), op.name
-
-
-@dataclass(frozen=True)
-class _Position:
-    """Where a block of rows lies in the collapsed space."""
-
-    on_partitions: int | None
-    start: Affine
-    partitions: int
-    free: list[int]
-    starts: tuple[Affine, ...]
-    taken: tuple[int, ...]
-
-    def tile(self, rank: int, columns: list[int], starts: list[Affine], taken: list[int]) -> Tile:
-        """The whole tile; the partition dimension keeps count 1 as it is walked apart."""
-        at, counts = [Affine()] * rank, [1] * rank
-        for d, start, count in zip(self.free, self.starts, self.taken, strict=True):
-            at[d], counts[d] = start, count
-        for d, start, count in zip(columns, starts, taken, strict=True):
-            at[d], counts[d] = start, count
-        if self.on_partitions is not None:
-            at[self.on_partitions] = self.start
-        return _RowTile(tuple(at), tuple(counts), self.on_partitions, frozenset(columns))
-
-
-@dataclass(frozen=True)
-class _RowTile(Tile):
-    on_partitions: int | None
-    columns: frozenset[int]
-
-
-def _narrowest(access: Strided, tile: Tile, level: Kind, reduces: bool) -> Kind:
-    """The smallest block that holds every distinct element of a load."""
-    assert isinstance(tile, _RowTile)
-    walked = [d for d, n in enumerate(tile.counts) if n > 1 and access.strides[d]]
-    if level == FULL and any(d in tile.columns for d in walked):
-        return FULL
-    if not walked:
-        return ONE
-    return ROW if level == ROW or reduces else FULL
-
-
-def _split(access: Strided, tile: Tile, kind: Kind) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """The step between partitions, and the free pairs that fill a block of this kind."""
-    assert isinstance(tile, _RowTile)
-    p = tile.on_partitions
-    step = access.strides[p] if p is not None else 0
-    left_out = {FULL: frozenset[int](), ROW: tile.columns, ONE: range(len(tile.counts))}[kind]
-    free = [
-        (access.strides[d], n) for d, n in enumerate(tile.counts) if d != p and d not in left_out
-    ]
-    return step, merge_pairs(free)
-
-
-def _partition_dimension(sizes: Sequence[int], kept: int, partitions: int) -> int | None:
-    """The kept dimension that fills the partitions best, but not the contiguous one if it can."""
-    if not kept or (kept == 1 and len(sizes) == 1 and sizes[0] <= 2 * BLOCK_COLUMNS):
-        return None
-
-    def fill(d: int) -> float:
-        contiguous = d == len(sizes) - 1
-        return min(sizes[d], partitions) * (0.25 if contiguous else 1.0)
-
-    return max(range(kept), key=fill)
-
-
-def _line_columns(size: int, widest: int, partitions: int) -> int:
-    """Columns for a line of `size` elements folded onto the partitions: a divisor if near."""
-    target = max(1, min(widest, -(-size // partitions)))
-    for columns in range(target, max(target // 2, 1), -1):
-        if size % columns == 0:
-            return columns
-    return target
 
 
 def _wide(kind: ElementType) -> ElementType:

@@ -1,0 +1,152 @@
+"""The space of a map kernel: what is full and what is a row, and how a tile covers both.
+
+A full value holds an element for each index of the domain, a row value one for each kept index; a
+value that does not change along the free dimensions is one column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from xdsl.ir import Operation, SSAValue
+
+from neuronc.dialects.access import Affine
+from neuronc.dialects.stablehlo.reduction import ReduceOp
+from neuronc.dialects.types import shape_of
+from neuronc.passes.attributes import ints
+from neuronc.passes.budget import BLOCK_COLUMNS
+from neuronc.passes.builder import Ref
+from neuronc.passes.iteration import Load, Strided, Tile, merge_pairs
+
+Kind = str
+FULL, ROW, ONE = "full", "row", "one"
+
+
+@dataclass(frozen=True)
+class Space:
+    """The domain of a kernel: its shape, and which axes reductions remove."""
+
+    shape: tuple[int, ...]
+    reduced: tuple[int, ...]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The axes that stay."""
+        return tuple(d for d in range(len(self.shape)) if d not in self.reduced)
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The shape of a row value."""
+        return tuple(self.shape[d] for d in self.kept)
+
+    def is_full(self, shape: tuple[int, ...]) -> bool:
+        """Whether a value of this shape has an element for each index."""
+        return not self.reduced or prod(shape) == prod(self.shape)
+
+
+def space_of(ops: Sequence[Operation]) -> Space:
+    """The domain shared by the compute ops of a kernel."""
+    for op in ops:
+        if isinstance(op, ReduceOp):
+            return Space(shape_of(op.operands[0]), tuple(ints(op, "dimensions")))
+    return Space(shape_of(ops[0].results[0]), ())
+
+
+@dataclass
+class Frame:
+    """The tile being emitted: its extent, and the blocks that hold values so far."""
+
+    partitions: int
+    rows: int
+    columns: int
+    blocks: dict[Load | SSAValue, tuple[Ref, Kind]] = field(
+        default_factory=dict[Load | SSAValue, tuple[Ref, Kind]]
+    )
+
+    def width(self, kind: Kind) -> int:
+        """Columns of a block of this kind."""
+        return {FULL: self.rows * self.columns, ROW: self.rows, ONE: 1}[kind]
+
+    def pairs(self, kind: Kind, level: Kind) -> tuple[tuple[int, int], ...]:
+        """How a block of `kind` is walked by an op at `level`: [P, rows, columns] or [P, rows]."""
+        if level == ROW:
+            return ((1 if kind == ROW else 0, self.rows),)
+        step = {FULL: (self.columns, 1), ROW: (1, 0), ONE: (0, 0)}[kind]
+        return (step[0], self.rows), (step[1], self.columns)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a block of rows lies in the collapsed space."""
+
+    on_partitions: int | None
+    start: Affine
+    partitions: int
+    free: list[int]
+    starts: tuple[Affine, ...]
+    taken: tuple[int, ...]
+
+    def tile(self, rank: int, columns: list[int], starts: list[Affine], taken: list[int]) -> Tile:
+        """The whole tile; the partition dimension keeps count 1 as it is walked apart."""
+        at, counts = [Affine()] * rank, [1] * rank
+        for d, start, count in zip(self.free, self.starts, self.taken, strict=True):
+            at[d], counts[d] = start, count
+        for d, start, count in zip(columns, starts, taken, strict=True):
+            at[d], counts[d] = start, count
+        if self.on_partitions is not None:
+            at[self.on_partitions] = self.start
+        return RowTile(tuple(at), tuple(counts), self.on_partitions, frozenset(columns))
+
+
+@dataclass(frozen=True)
+class RowTile(Tile):
+    """A tile that knows which dimension lies on the partitions and which are reduced."""
+
+    on_partitions: int | None
+    columns: frozenset[int]
+
+
+def narrowest(access: Strided, tile: Tile, level: Kind, reduces: bool) -> Kind:
+    """The smallest block that holds every distinct element of a load."""
+    assert isinstance(tile, RowTile)
+    walked = [d for d, n in enumerate(tile.counts) if n > 1 and access.strides[d]]
+    if level == FULL and any(d in tile.columns for d in walked):
+        return FULL
+    if not walked:
+        return ONE
+    return ROW if level == ROW or reduces else FULL
+
+
+def split(access: Strided, tile: Tile, kind: Kind) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The step between partitions, and the free pairs that fill a block of this kind."""
+    assert isinstance(tile, RowTile)
+    p = tile.on_partitions
+    step = access.strides[p] if p is not None else 0
+    left_out = {FULL: frozenset[int](), ROW: tile.columns, ONE: range(len(tile.counts))}[kind]
+    free = [
+        (access.strides[d], n) for d, n in enumerate(tile.counts) if d != p and d not in left_out
+    ]
+    return step, merge_pairs(free)
+
+
+def partition_dimension(sizes: Sequence[int], kept: int, partitions: int) -> int | None:
+    """The kept dimension that fills the partitions best, but not the contiguous one if it can."""
+    if not kept or (kept == 1 and len(sizes) == 1 and sizes[0] <= 2 * BLOCK_COLUMNS):
+        return None
+
+    def fill(d: int) -> float:
+        contiguous = d == len(sizes) - 1
+        return min(sizes[d], partitions) * (0.25 if contiguous else 1.0)
+
+    return max(range(kept), key=fill)
+
+
+def line_columns(size: int, widest: int, partitions: int) -> int:
+    """Columns for a line of `size` elements folded onto the partitions: a divisor if near."""
+    target = max(1, min(widest, -(-size // partitions)))
+    for columns in range(target, max(target // 2, 1), -1):
+        if size % columns == 0:
+            return columns
+    return target
