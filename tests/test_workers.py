@@ -1,0 +1,71 @@
+"""Workers change when records run, never what they compute."""
+
+import jax
+import numpy as np
+import pytest
+
+import neuronc
+from neuronc.hardware import GENERATIONS
+from neuronc.runtime.bind import bind_kernel
+from neuronc.runtime.memory import Core
+from neuronc.runtime.program import Program
+from neuronc.runtime.schedule import split
+
+
+def _attention_block(x, w, bias):
+    """Contractions, a softmax and an epilogue: chains that workers can share."""
+    h = jax.nn.gelu(x @ w + bias)
+    scores = jax.nn.softmax(h @ h.T * 0.1, axis=-1)
+    return scores @ h, h.sum(0)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    rng = np.random.default_rng(0)
+    args = tuple(
+        rng.standard_normal(s).astype(np.float32) for s in ((384, 256), (256, 640), (640,))
+    )
+    return neuronc.compile(jax.jit(_attention_block).lower(*args)), args
+
+
+@pytest.mark.parametrize("workers", [2, 3, 5])
+def test_the_bits_do_not_depend_on_the_number_of_workers(compiled, workers):
+    artifact, args = compiled
+    alone = Program(artifact.model, workers=1)(*args)
+    team = Program(artifact.model, workers=workers)
+    for _ in range(5):
+        for got, want in zip(team(*args), alone, strict=True):
+            assert got.tobytes() == want.tobytes()
+
+
+def test_a_long_kernel_is_shared_and_every_record_runs_once(compiled):
+    artifact, _ = compiled
+    core = Core.of(GENERATIONS["trn2"])
+    shared = 0
+    for kernel in artifact.model.kernels:
+        bound = bind_kernel(kernel, core)
+        lists = split(bound.records, 2)
+        shared += len(lists) > 1
+        positions = sorted(item.position for items in lists for item in items)
+        assert positions == list(range(len(bound.records)))
+        for items in lists:
+            order = [item.position for item in items]
+            assert order == sorted(order)
+    assert shared
+
+
+def test_a_failing_record_is_reported_and_does_not_hang_the_others(compiled):
+    artifact, args = compiled
+    program = Program(artifact.model, workers=2)
+    program(*args)
+    lists = next(s.calls for s in program._sites if s.calls and len(s.calls.lists) > 1)
+
+    def fail():
+        raise FloatingPointError("broken on purpose")
+
+    for calls in lists.lists:
+        calls.insert(0, fail)
+        with pytest.raises(FloatingPointError, match="broken on purpose"):
+            program(*args)
+        calls.pop(0)
+    assert np.isfinite(program(*args)[0]).all()
