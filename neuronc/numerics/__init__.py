@@ -278,7 +278,7 @@ _ROWS: tuple[Function, ...] = (
     Function(111, "atanh", 1, _real(np.arctanh, np.arctanh), np.arctanh),
     # special
     Function(120, "erf", 1, _real(special.erf), in_place.erf, "s"),
-    Function(121, "erfc", 1, _real(special.erfc)),
+    Function(121, "erfc", 1, _real(special.erfc), in_place.erfc, "s"),
     Function(122, "erf_inv", 1, _real(special.erf_inv), in_place.erf_inv, "s"),
     Function(123, "lgamma", 1, _real(special.lgamma)),
     Function(124, "digamma", 1, _real(special.digamma)),

@@ -82,6 +82,38 @@ def erf(x: Array, out: Array) -> None:
     np.clip(out, -1, 1, out=out)
 
 
+# erfc(a) exp(a * a) (1 + 2 a) as a polynomial in (a - 4) / (a + 4) on a in [0, 10.1], relative
+# error 2e-8 (a Chebyshev fit to mpmath's erfc).
+_ERFC = (
+    0.0008564457798,
+    0.006949390097,
+    -0.015944368,
+    0.03643504768,
+    -0.06661387865,
+    0.09382031189,
+    -0.1009939619,
+    0.0680932213,
+    0.01537752389,
+    -0.1396210588,
+    1.232995134,
+)
+
+
+def erfc(x: Array, out: Array) -> None:
+    """exp(-a * a) P((a - 4) / (a + 4)) / (1 + 2 a) for a = |x|, reflected for negative x.
+
+    In float64: its polynomial cancels near 0 and its exponential amplifies, and it is rare.
+    """
+    a = np.minimum(np.abs(x), 10.1, dtype=np.float64)
+    tail = _horner(np.divide(a - 4, a + 4), _ERFC, np.empty_like(a))
+    np.divide(tail, 1 + 2 * a, tail)
+    np.multiply(a, a, a)
+    np.negative(a, a)
+    np.multiply(tail, np.exp(a, a), tail)
+    np.subtract(2, tail, out=tail, where=np.less(x, 0))
+    np.copyto(out, tail, casting="same_kind")
+
+
 def _horner(t: Array, coefficients: tuple[float, ...], out: Array) -> Array:
     """Evaluate a polynomial, highest order first, into `out`."""
     np.multiply(t, coefficients[0], out)
