@@ -6,7 +6,8 @@
 
 Kernels read any strided view, but a reshape that no strides describe, an operand of a library op
 or of control flow, and a result of the program must be dense. Reshapes of dense buffers stay:
-they name the same bytes.
+they name the same bytes. What an update in place reads beside its target must not be the target,
+which changes under it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from neuronc.passes.classify import (
     is_source,
     kind_of,
 )
+from neuronc.passes.tile_index import ties_of
 from neuronc.passes.views import is_view_op, splat_of, view_of
 
 SPLAT_MAX = 64
@@ -64,7 +66,7 @@ def _visit(block: Block) -> None:
             continue
         kind = kind_of(op)
         for index, value in enumerate(op.operands):
-            if _is_unread(op, kind, value):
+            if _is_unread(op, kind, value) or (kind == INDEX and _is_updated(op, index)):
                 _insert(block, op, index)
         if isinstance(op, CONTROL):
             for region in op.regions:
@@ -82,6 +84,17 @@ def _is_unread(op: Operation, kind: str | None, value: SSAValue) -> bool:
     if kind is None and (isinstance(op, ConstantOp) or is_counted(op)):
         return False
     return not _has_buffer(value) or _is_large_splat(value)
+
+
+def _is_updated(op: Operation, index: int) -> bool:
+    """Whether the operand is a view of what the op updates in place."""
+    return index > 0 and ties_of(op) and _source(op.operands[index]) is _source(op.operands[0])
+
+
+def _source(value: SSAValue) -> SSAValue:
+    while isinstance(value.owner, Operation) and is_view_op(value.owner):
+        value = value.owner.operands[0]
+    return value
 
 
 def _is_large_splat(value: SSAValue) -> bool:
@@ -113,7 +126,5 @@ def _insert(block: Block, op: Operation, index: int) -> None:
 
 
 def _starts_at_iota(value: SSAValue) -> bool:
-    op = value.owner
-    while isinstance(op, Operation) and is_view_op(op):
-        op = op.operands[0].owner
+    op = _source(value).owner
     return isinstance(op, Operation) and is_counted(op)
