@@ -14,7 +14,8 @@ from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.stablehlo.terminator import ReturnOp
 from neuronc.dialects.types import element_type, shape_of, tensor
 from neuronc.numerics import REDUCTIONS
-from neuronc.passes.attributes import ints, string
+from neuronc.passes.argument_body import argument_function
+from neuronc.passes.attributes import ints
 from neuronc.passes.functions import function_name, is_reduction, reduction_of
 from neuronc.passes.rewriting import Before, replace
 from neuronc.passes.views import splat_of
@@ -140,13 +141,15 @@ def _padded(op: Operation, b: Before) -> SSAValue:
 
 def _argument(op: Operation, dimensions: list[int], shape: tuple[int, ...]) -> None:
     """Argmax and argmin as JAX writes them: the extreme, then the first index that has it."""
-    function = _argument_function(op)
+    function = argument_function(op)
     values, indices = op.operands[0], op.operands[1]
     counted = isinstance(indices.owner, IotaOp) and ints_of_iota(indices) == dimensions[0]
     engine = element_type(values).engine and element_type(indices).engine
     if not function or not counted or not engine or len(dimensions) != 1:
         return
     b, (d,) = Before(op), dimensions
+    if not _starts_neutral(op, function):
+        return
     if shape[d] == 1:
         replace(
             op,
@@ -172,6 +175,13 @@ def _argument(op: Operation, dimensions: list[int], shape: tuple[int, ...]) -> N
     replace(op, best, first)
 
 
+def _starts_neutral(op: Operation, function: str) -> bool:
+    """Whether the initial values lose against (or equal) everything, at index 0."""
+    worst, index = splat_of(op.operands[2]), splat_of(op.operands[3])
+    neutral = REDUCTIONS[function].identity(element_type(op.operands[0]).numpy)
+    return worst is not None and index is not None and worst == neutral and not index
+
+
 def ints_of_iota(value: SSAValue) -> int:
     """The dimension along which an iota counts."""
     op = value.owner
@@ -179,25 +189,3 @@ def ints_of_iota(value: SSAValue) -> int:
     dimension = params(op)["iota_dimension"]
     assert isinstance(dimension, int)
     return dimension
-
-
-_ARGUMENT_BODY = sorted(
-    "compare compare or compare compare and or select select return".split()  # noqa: SIM905
-)
-
-
-def _argument_function(op: Operation) -> str:
-    """'maximum' or 'minimum' for a body that is argmax or argmin, else ''.
-
-    It takes the first of two values that is better or NaN, and of equals the smaller index.
-    """
-    ops = list(op.regions[0].block.ops)
-    names = [function_name(o) for o in ops]
-    if sorted(names) != _ARGUMENT_BODY:
-        return ""
-    x = op.regions[0].block.args[0]
-    better = ops[0]
-    direction = string(better, "comparison_direction")
-    if better.operands[0] is not x or better.operands[1] is not op.regions[0].block.args[2]:
-        return ""
-    return {"GT": "maximum", "LT": "minimum"}.get(direction, "")

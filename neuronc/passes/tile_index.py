@@ -106,7 +106,8 @@ def _start(
         if extent == size or not stride:
             continue
         view = view_in(body, value)
-        index = _load_index(builder, element(value).name, view.source, view.offset, 0, 1)
+        place = (view.source, Affine(view.offset), 0)
+        index = _load_index(builder, element(value).name, place, 1)
         _clamp(builder, index, extent - size)
         _add_scaled(builder, total, index, stride)
     return offset, total
@@ -136,13 +137,10 @@ def _move(builder: Builder, dst: View, src: View, offset: int, index: Ref, scatt
 
 
 def _load_index(
-    builder: Builder,
-    kind: str,
-    buffer: SSAValue | None,
-    offset: Affine | int,
-    step: int,
-    lanes: int,
+    builder: Builder, kind: str, place: tuple[SSAValue | None, Affine, int], lanes: int
 ) -> Ref:
+    """Indices from (buffer, offset, step) onto the partitions, as 32-bit integers."""
+    buffer, offset, step = place
     assert buffer is not None
     raw = builder.alloc(lanes, 1, BY_NAME[kind])
     builder.dma(raw.all(), hbm(buffer, offset, ((step, lanes), (1, 1))))
@@ -262,6 +260,36 @@ def _window_pairs(
     return pairs[0], pairs[1]
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """All index vectors: how they lie in the indices and the other tensor, and what they add."""
+
+    sizes: tuple[int, ...]
+    indices: Strided
+    other: Strided
+    base: Strided
+    """Offset into the operand that batching dimensions contribute."""
+    step: int
+    """Elements between the components of an index vector."""
+
+
+def _batch(how: Indexing, indices: View, vector: int, operand: View, other: View) -> _Batch:
+    """Walk the index vectors as one space, collapsed."""
+    positions = [d for d in range(len(indices.shape)) if d != vector]
+    batch = [d for d in range(len(other.shape)) if d not in how.walked]
+    step = indices.strides[vector] if vector < len(indices.shape) else 0
+    advance = {at: operand.strides[d] for d, at in how.batching}
+    accesses = [
+        Strided(indices.source, indices.offset, tuple(indices.strides[d] for d in positions)),
+        Strided(other.source, other.offset, tuple(other.strides[d] for d in batch)),
+        Strided(None, 0, tuple(advance.get(d, 0) for d in positions)),
+    ]
+    extents = [indices.shape[d] for d in positions]
+    sizes, _, accesses = collapse(extents, [0] * len(extents), accesses)
+    walked = [replace(a, strides=a.strides or (0,)) for a in accesses]
+    return _Batch(sizes or (1,), walked[0], walked[1], walked[2], step)
+
+
 def _lanes(
     body: Body,
     builder: Builder,
@@ -273,37 +301,21 @@ def _lanes(
 ) -> Iterator[_Lanes]:
     """Open loops over the index vectors, the last dimension on the partitions."""
     (op,) = body.compute
-    indices = view_in(body, op.operands[1])
-    vector = integer(op, "index_vector_dim")
-    positions = [d for d in range(len(indices.shape)) if d != vector]
-    batch = [d for d in range(len(other.shape)) if d not in how.walked]
-    step = indices.strides[vector] if vector < len(indices.shape) else 0
-    advance = dict((at, operand.strides[d]) for d, at in how.batching)
-    accesses = [
-        Strided(indices.source, indices.offset, tuple(indices.strides[d] for d in positions)),
-        Strided(other.source, other.offset, tuple(other.strides[d] for d in batch)),
-        Strided(
-            None, operand.offset if not clamp else 0, tuple(advance.get(d, 0) for d in positions)
-        ),
-    ]
-    extents = [indices.shape[d] for d in positions]
-    sizes, _, accesses = collapse(extents, [0] * len(extents), accesses)
-    sizes = sizes or (1,)
-    accesses = [replace(a, strides=a.strides or (0,)) for a in accesses]
-    counts = [1] * (len(sizes) - 1) + [min(sizes[-1], hw.partitions)]
-    kind = element(op.operands[1]).name
-    for starts, taken in builder.nest(sizes, counts):
-        tile = Tile(starts, taken)
-        index, far, base = (tile.offset(a.strides) + a.offset for a in accesses)
-        total = builder.alloc(taken[-1], 1, _I32)
-        builder.iota(total.all(), base, accesses[2].strides[-1], [0])
+    batch = _batch(
+        how, view_in(body, op.operands[1]), integer(op, "index_vector_dim"), operand, other
+    )
+    counts = [1] * (len(batch.sizes) - 1) + [min(batch.sizes[-1], hw.partitions)]
+    for starts, taken in builder.nest(batch.sizes, counts):
+        tile, lanes = Tile(starts, taken), taken[-1]
+        total = builder.alloc(lanes, 1, _I32)
+        base = tile.offset(batch.base.strides)
+        builder.iota(total.all(), base, batch.base.strides[-1], [0])
         inside: Ref | None = None
         for component, d in enumerate(how.indexed):
+            at = tile.offset(batch.indices.strides) + batch.indices.offset + component * batch.step
+            place = (batch.indices.source, at, batch.indices.strides[-1])
+            number = _load_index(builder, element(op.operands[1]).name, place, lanes)
             limit = operand.shape[d] - how.sizes[d]
-            at = index + component * step
-            number = _load_index(
-                builder, kind, indices.source, at, accesses[0].strides[-1], taken[-1]
-            )
             if clamp:
                 _clamp(builder, number, limit)
             else:
@@ -311,7 +323,8 @@ def _lanes(
             _add_scaled(builder, total, number, operand.strides[d])
         if inside is not None:
             total = _or_skip(builder, inside, total)
-        yield _Lanes(taken[-1], total, accesses[1].strides[-1], far)
+        far = tile.offset(batch.other.strides) + batch.other.offset
+        yield _Lanes(lanes, total, batch.other.strides[-1], far)
 
 
 def _in_bounds(builder: Builder, number: Ref, limit: int, inside: Ref | None) -> Ref:
