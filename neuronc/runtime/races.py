@@ -78,7 +78,7 @@ def find_race(accesses: Accesses, clocks: Clocks) -> Race | None:
     accesses = _contended(accesses)
     tile, low, high = tiles_of(accesses.places)
     lists = _Lists.of(accesses, tile[accesses.place], len(low))
-    for pairs in _overlapping(low, high, itself=False):
+    for pairs in overlapping(low, high, itself=False):
         for one, other in _unordered(lists, pairs, clocks):
             return _race(accesses, int(one[0]), int(other[0]))
     return _race_within(accesses, tile, clocks)
@@ -90,7 +90,7 @@ def _race_within(accesses: Accesses, tile: Ints, clocks: Clocks) -> Race | None:
     low, high = hulls(places)
     lists = _Lists.of(accesses, accesses.place, len(places))
     apart: set[tuple[int, int]] = set()
-    for pairs in _overlapping(tile * SPACE + low, tile * SPACE + high, itself=True):
+    for pairs in overlapping(tile * SPACE + low, tile * SPACE + high, itself=True):
         for one, other in _unordered(lists, _in_partitions(places, pairs), clocks):
             at = np.stack([accesses.place[one], accesses.place[other]])
             at, first = np.unique(at, axis=1, return_index=True)
@@ -121,7 +121,7 @@ def _contended(accesses: Accesses) -> Accesses:
     return accesses.where(~hbm | contended[group])
 
 
-def _overlapping(low: Ints, high: Ints, itself: bool) -> Iterator[Pairs]:
+def overlapping(low: Ints, high: Ints, itself: bool) -> Iterator[Pairs]:
     """All pairs of overlapping spans, each once, in chunks; with or without (i, i)."""
     order = np.argsort(low)
     first = np.arange(len(low)) + (0 if itself else 1)

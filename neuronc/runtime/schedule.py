@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory, Operand, elements
 from neuronc.isa.records import Record
 from neuronc.isa.table import Instruction
+from neuronc.runtime.accesses import SPACE
 from neuronc.runtime.bind import operands_of
+from neuronc.runtime.races import overlapping
 
 HANDOVER_SECONDS = 2e-5
 """What it costs a worker to wait for another, as seen on Linux."""
@@ -64,15 +67,15 @@ def split(records: Sequence[Record], workers: int) -> list[list[Item]]:
     lists: list[list[Item]] = [[] for _ in range(workers)]
     seen = [[0] * workers for _ in range(workers)]
     for position, before in enumerate(dependences):
-        starts = [
-            max([free[w], *(_arrival(finish[d], owner[d], w) for d in before)])
-            for w in range(workers)
-        ]
-        worker = min(range(workers), key=starts.__getitem__)
-        needed = [0] * workers
+        # A worker's records finish in order, so its last one that matters stands for all.
+        last = [0] * workers
+        arrived = [0.0] * workers
         for d in before:
-            if owner[d] != worker:
-                needed[owner[d]] = max(needed[owner[d]], number[d])
+            if number[d] > last[owner[d]]:
+                last[owner[d]], arrived[owner[d]] = number[d], finish[d]
+        starts = [max([free[w], *_arrivals(arrived, w)]) for w in range(workers)]
+        worker = min(range(workers), key=starts.__getitem__)
+        needed = [n if o != worker else 0 for o, n in enumerate(last)]
         waits = tuple((w, n) for w, n in enumerate(needed) if n > seen[worker][w])
         for w, n in waits:
             seen[worker][w] = n
@@ -84,8 +87,9 @@ def split(records: Sequence[Record], workers: int) -> list[list[Item]]:
     return lists
 
 
-def _arrival(finished: float, owner: int, worker: int) -> float:
-    return finished if owner == worker else finished + HANDOVER_SECONDS
+def _arrivals(finished: list[float], worker: int) -> list[float]:
+    """When a worker sees what each has finished; its own at once."""
+    return [t if w == worker else t + HANDOVER_SECONDS for w, t in enumerate(finished) if t]
 
 
 def _seconds(instr: Instruction) -> float:
@@ -122,31 +126,40 @@ def _dependences(records: Sequence[Record]) -> list[list[int]]:
 
 
 def _places(records: Sequence[Record]) -> tuple[list[list[tuple[int, bool]]], list[_Place]]:
-    """Number the distinct runs of bytes that records touch, and find which overlap."""
+    """Number the distinct runs of bytes that records touch, and find which overlap.
+
+    Buffers that nobody writes are left out: what reads them depends on nothing.
+    """
     spans: dict[_Span, int] = {}
     touched: list[list[tuple[int, bool]]] = []
-    for record in records:
-        instr = record.instruction
-        row: list[tuple[int, bool]] = []
-        for name, operand in operands_of(instr).items():
-            number = spans.setdefault(_span(operand), len(spans))
-            row.append((number, instr.slots[name].written))
-        touched.append(row)
-    table = np.array(list(spans), np.int64).reshape(-1, 6)
-    return touched, [_Place(_overlapping(table, row)) for row in table]
+    given = [
+        [(_span(operand), r.instruction.slots[name].written) for name, operand in named.items()]
+        for r, named in ((r, operands_of(r.instruction)) for r in records)
+    ]
+    changed = {span[0] for row in given for span, is_write in row if is_write}
+    for row in given:
+        kept = [(span, is_write) for span, is_write in row if span[0] in changed]
+        touched.append([(spans.setdefault(s, len(spans)), is_write) for s, is_write in kept])
+    return touched, _with_overlaps(np.array(list(spans), np.int64).reshape(-1, 6))
+
+
+def _with_overlaps(table: np.ndarray) -> list[_Place]:
+    """A place a row of the table, each with those that share a byte with it, or might."""
+    places = [_Place([i]) for i in range(len(table))]
+    low, high = table[:, 0] * SPACE + table[:, 1], table[:, 0] * SPACE + table[:, 2]
+    for i, j in overlapping(low, high, itself=False):
+        one, other = table[i], table[j]
+        beside = (one[:, 3] > 0) & (one[:, 3] == other[:, 3])
+        beside &= (other[:, 4] >= one[:, 5]) | (one[:, 4] >= other[:, 5])
+        left_ids, right_ids = cast(list[list[int]], [i[~beside].tolist(), j[~beside].tolist()])
+        for left, right in zip(left_ids, right_ids, strict=True):
+            places[left].overlaps.append(right)
+            places[right].overlaps.append(left)
+    return places
 
 
 _Span = tuple[int, int, int, int, int, int]
 """Memory or buffer, first byte, end; then what names equal rows, and the columns taken of them."""
-
-
-def _overlapping(table: np.ndarray, row: np.ndarray) -> list[int]:
-    """The runs that share a byte with one of them, or might."""
-    kind, low, high, step, left, right = row
-    shared = (table[:, 0] == kind) & (table[:, 1] < high) & (low < table[:, 2])
-    beside = (step > 0) & (table[:, 3] == step) & ((table[:, 4] >= right) | (left >= table[:, 5]))
-    found: list[int] = np.flatnonzero(shared & ~beside).tolist()
-    return found
 
 
 def _span(operand: Operand) -> _Span:

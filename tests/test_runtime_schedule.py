@@ -1,0 +1,102 @@
+"""Workers: their lists are proved like streams, by the race finder that knows nothing of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from neuronc.artifact.model import Kernel
+from neuronc.isa.records import decode
+from neuronc.isa.table import ENGINES, Engine
+from neuronc.pipeline import compile_artifact
+from neuronc.runtime import schedule
+from neuronc.runtime.accesses import Room, accesses_of
+from neuronc.runtime.clocks import clocks_of
+from neuronc.runtime.order import legal_order
+from neuronc.runtime.races import Race, find_race
+from neuronc.runtime.schedule import Item, split
+
+WORKERS = 3
+WAITS = np.dtype([("waits", "<u4", len(ENGINES))])
+
+
+def spec(*shape: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def linear(x: jax.Array, w: jax.Array, b: jax.Array) -> jax.Array:
+    return jax.nn.gelu(x @ w + b)
+
+
+def normalise(x: jax.Array) -> jax.Array:
+    return jax.nn.softmax(x, -1) * x.sum(-1, keepdims=True)
+
+
+def convolve(x: jax.Array, w: jax.Array) -> jax.Array:
+    return lax.conv_general_dilated(x, w, (1, 1), "SAME")
+
+
+def scores(q: jax.Array, k: jax.Array) -> jax.Array:
+    return jnp.einsum("thd,shd->hts", q, k).transpose(0, 2, 1) * 0.5
+
+
+PROGRAMS = {
+    "linear": (linear, spec(300, 300), spec(300, 1200), spec(1200)),
+    "normalise": (normalise, spec(200, 60_000)),
+    "convolve": (convolve, spec(2, 70, 30, 30), spec(60, 70, 3, 3)),
+    "scores": (scores, spec(200, 4, 64), spec(200, 4, 64)),
+}
+
+
+def race_between(made: Kernel, lists: list[list[Item]]) -> Race | None:
+    """A race between the workers, each taken for an engine."""
+    order = legal_order(made.streams, made.name)
+    owner = {
+        order[i.position]: (w, n) for w, items in enumerate(lists) for n, i in enumerate(items)
+    }
+    streams: dict[Engine, np.ndarray] = {}
+    for worker, items in enumerate(lists):
+        streams[Engine(worker)] = np.zeros(len(items), WAITS)
+        for number, item in enumerate(items):
+            for other, count in item.waits:
+                streams[Engine(worker)]["waits"][number, other] = count
+    accesses = accesses_of(made, [Room(i, 0, 1 << 28) for i in range(made.buffers)])
+    records = zip(accesses.engine.tolist(), accesses.index.tolist(), strict=True)
+    at = np.array([owner[Engine(e), i] for e, i in records], np.int64)
+    accesses = replace(accesses, engine=at[:, 0], index=at[:, 1])
+    return find_race(accesses, clocks_of(streams, legal_order(streams, made.name)))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_workers_wait_for_what_they_share(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
+    fn, *args = PROGRAMS[name]
+    shared = 0
+    for made in compile_artifact(jax.jit(fn).lower(*args)).kernels:
+        order = legal_order(made.streams, made.name)
+        decoded = {engine: list(decode(stream)) for engine, stream in made.streams.items()}
+        lists = split([decoded[engine][position] for engine, position in order], WORKERS)
+        lists = [items for items in lists if items]
+        shared += len(lists) > 1
+        assert race_between(made, lists) is None
+        for items in lists:
+            assert [i.position for i in items] == sorted(i.position for i in items)
+    assert shared, "no kernel was split"
+
+
+def test_a_wait_that_is_dropped_is_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
+    fn, *args = PROGRAMS["scores"]
+    made = compile_artifact(jax.jit(fn).lower(*args)).kernels[0]
+    order = legal_order(made.streams, made.name)
+    decoded = {engine: list(decode(stream)) for engine, stream in made.streams.items()}
+    lists = split([decoded[engine][position] for engine, position in order], WORKERS)
+    waiting = [(w, n) for w, items in enumerate(lists) for n, i in enumerate(items) if i.waits]
+    worker, number = waiting[len(waiting) // 2]
+    lists[worker][number] = replace(lists[worker][number], waits=())
+    assert race_between(made, lists) is not None
