@@ -87,8 +87,12 @@ def _is_unread(op: Operation, kind: str | None, value: SSAValue) -> bool:
 
 
 def _is_updated(op: Operation, index: int) -> bool:
-    """Whether the operand is a view of what the op updates in place."""
-    return index > 0 and ties_of(op) and _source(op.operands[index]) is _source(op.operands[0])
+    """Whether the operand is to be updated in place but a view, or a view of what is updated."""
+    if not ties_of(op):
+        return False
+    if index == 0:
+        return not _has_buffer(op.operands[0])
+    return _source(op.operands[index]) is _source(op.operands[0])
 
 
 def _source(value: SSAValue) -> SSAValue:
