@@ -16,6 +16,7 @@ from neuronc.isa.operands import Memory
 from neuronc.isa.table import ENGINES
 
 _Vector = list[int]
+_FIELD = (1 << 30) - 1
 
 
 @dataclass
@@ -35,35 +36,36 @@ def synchronize(emitted: Emitted) -> None:
     written: list[list[bool]] = emitted.written.tolist()
     waits = np.zeros((len(engines), len(ENGINES)), np.uint32)
     known: list[_Vector] = [[0] * len(ENGINES) for _ in ENGINES]
-    finished: list[list[_Vector]] = [[[0] * len(ENGINES)] for _ in ENGINES]
+    implied: list[list[_Vector]] = [[[0] * len(ENGINES)] for _ in ENGINES]
     for row, (engine, slots, writes) in enumerate(zip(engines, numbers, written, strict=True)):
         needed = _needed(engine, slots, writes, places)
-        mine = known[engine]
-        for other, count in sorted(needed.items(), key=lambda item: -item[1]):
-            if mine[other] >= count:
-                continue
-            waits[row, other] = count
-            implied = finished[other][count]
-            mine = [max(a, b) for a, b in zip(mine, implied, strict=True)]
-        _drop_implied(waits[row], finished)
-        mine = list(mine)
-        mine[engine] += 1
-        known[engine] = mine
-        finished[engine].append(mine)
-        _note(engine, mine[engine], slots, writes, places)
+        if needed:
+            known[engine], awaited = _await(known[engine], needed, implied)
+            for other, count in awaited.items():
+                waits[row, other] = count
+        implied[engine].append(known[engine])
+        _note(engine, len(implied[engine]) - 1, slots, writes, places)
     emitted.records["waits"] = waits
 
 
-def _drop_implied(row: np.ndarray, finished: list[list[_Vector]]) -> None:
-    """Remove a wait that another wait of the same record implies."""
-    wanted = [(e, int(n)) for e, n in enumerate(row) if n]
-    if len(wanted) < 2:
-        return
-    for engine, count in wanted:
-        for other, other_count in wanted:
-            if other != engine and row[other] and finished[other][other_count][engine] >= count:
-                row[engine] = 0
-                break
+def _await(
+    known: _Vector, needed: dict[int, int], implied: list[list[_Vector]]
+) -> tuple[_Vector, dict[int, int]]:
+    """What an engine knows after its waits, and which of the needed waits it must do.
+
+    `implied[engine][n]` is what has happened once that engine has finished n instructions.
+    """
+    awaited: dict[int, int] = {}
+    for other, count in sorted(needed.items(), key=lambda item: -item[1]):
+        if known[other] < count:
+            awaited[other] = count
+            after = implied[other][count]
+            known = [a if a > b else b for a, b in zip(known, after, strict=True)]
+            known[other] = max(known[other], count)
+    for other, count in list(awaited.items()):
+        if any(implied[e][n][other] >= count for e, n in awaited.items() if e != other):
+            del awaited[other]
+    return known, awaited
 
 
 def _needed(
@@ -106,8 +108,11 @@ def _places(emitted: Emitted) -> tuple[list[list[int]], list[_Place]]:
     hbm = memory == Memory.HBM
     start = np.where(hbm, words["buffer"], words["tile_start"]).astype(np.int64)
     size = np.where(hbm, 1, words["tile_bytes"]).astype(np.int64)
-    keys = np.stack([memory, start, start + size], -1).reshape(-1, 3)
-    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
+    # One number for (memory, start, size), which sorts far faster than rows.
+    keys = (memory << 60 | start << 30 | size).reshape(-1)
+    packed, inverse = np.unique(keys, return_inverse=True)
+    low = packed >> 30 & _FIELD
+    unique = np.stack([packed >> 60, low, low + (packed & _FIELD)], -1)
     places = [_Place() for _ in unique]
     for i, (kind, low, high) in enumerate(unique.tolist()):
         same = (unique[:, 0] == kind) & (unique[:, 1] < high) & (low < unique[:, 2])

@@ -37,7 +37,7 @@ from neuronc.passes.classify import (
     kind_of,
 )
 from neuronc.passes.extract import extract
-from neuronc.passes.views import View, dense, is_view_op, splat_of, view_of
+from neuronc.passes.views import View, dense, is_view_op, view_of
 
 EPILOGUE_MAX = 24
 """Ops that may follow a contraction: their blocks live beside its operands."""
@@ -211,14 +211,12 @@ class _Grouping:
     def _in_place(self, group: Group, op: Operation, index: int, reduced: tuple[int, ...]) -> bool:
         """Whether an operand that the group computes is read index by index, or row by index."""
         value = op.operands[index]
-        if splat_of(value) is not None:
+        owner = _source_op(value)
+        if owner is None or self._group.get(owner) is not group:
             return True
         view = view_of(value, is_source)
         if view is None:
             return False
-        owner = view.source.owner if view.source is not None else None
-        if not isinstance(owner, Operation) or self._group.get(owner) is not group:
-            return True
         assert view.source is not None
         made = shape_of(view.source)
         whole = Group(group.kind, 0, 0, [], group.domain, reduced)
@@ -309,6 +307,8 @@ def _space(op: Operation, kind: str | None) -> tuple[tuple[int, ...], tuple[int,
 
 def _reads(op: Operation) -> list[SSAValue]:
     """Operands of the op and of everything inside its regions."""
+    if not op.regions:
+        return list(op.operands)
     return [v for inner in op.walk() for v in inner.operands]
 
 
