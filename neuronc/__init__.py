@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING
 from neuronc.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from neuronc.api import Compiled, compile
+    from neuronc.api import Compiled, check, compile
     from neuronc.errors import NeuroncError
     from neuronc.runtime.program import Program, load
 
-__all__ = ["Compiled", "NeuroncError", "Program", "__version__", "compile", "load"]
+__all__ = ["Compiled", "NeuroncError", "Program", "__version__", "check", "compile", "load"]
 
 _HOME = {
     "Compiled": "neuronc.api",
     "NeuroncError": "neuronc.errors",
     "Program": "neuronc.runtime.program",
+    "check": "neuronc.api",
     "compile": "neuronc.api",
     "load": "neuronc.runtime.program",
 }

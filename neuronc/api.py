@@ -18,7 +18,8 @@ from neuronc.artifact.container import to_bytes, write
 from neuronc.artifact.model import Artifact
 from neuronc.artifact.output import new_path
 from neuronc.backend.external_weights import externalize, write_external
-from neuronc.errors import InputError
+from neuronc.checking import check_program
+from neuronc.errors import InputError, NeuroncError
 from neuronc.frontend.load import load_module
 from neuronc.frontend.source import Source, is_program_text
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
@@ -99,6 +100,21 @@ def compile(
     if external_weights is None:
         return Compiled(artifact, None, tuple(times.passes))
     return Compiled(externalize(artifact), Path(external_weights), tuple(times.passes))
+
+
+def check(
+    module: Source,
+    target: str = DEFAULT_TARGET,
+    *,
+    shapes: Shapes | None = None,
+    name: str = "<string>",
+) -> list[NeuroncError]:
+    """Return an error for each thing that `compile` would refuse, without compiling.
+
+    Each says where, its code, what is wrong and what to do; none means that the program compiles.
+    """
+    source, name = _identify(module, name)
+    return check_program(source, _options(target, shapes), name)
 
 
 def lower(

@@ -19,6 +19,10 @@ class NeuroncError(Exception):
         self.hint = hint
         self.code = code
 
+    def at(self, where: str) -> NeuroncError:
+        """The same at another place."""
+        return type(self)(where, self.problem, self.hint, code=self.code)
+
     def __str__(self) -> str:
         """Render as the command line prints it."""
         code = f"{self.code}: " if self.code else ""

@@ -28,6 +28,8 @@ VERBS = {
     "inspect": "show what an artifact holds and costs",
     "disasm": "print the instructions of an artifact",
     "verify": "check every byte of an artifact",
+    "check": "say everything that keeps a program from compiling",
+    "explain": "explain the code of an error",
     "opt": "run single passes on a program",
     "ops": "list the operations that neuronc compiles",
     "golden": "record a reference's outputs, and check against them",

@@ -49,7 +49,7 @@ def findings(entry: ir.Operation, locations: Locations, name: str) -> list[Neuro
 
     Of dynamic shapes only those of the arguments are named: the others follow from them.
     """
-    finder = _Finder(locations, name, dynamic=bool(dynamic_arguments(entry)))
+    finder = Finder(locations, name, dynamic=bool(dynamic_arguments(entry)))
     found = [*_program_findings(entry, name), *finder.arguments(entry), *finder.operations(entry)]
     return list({(e.where, e.problem): e for e in found}.values())
 
@@ -84,27 +84,37 @@ def _replicas(entry: ir.Operation) -> int:
 
 
 @dataclass(frozen=True)
-class _Finder:
+class Finder:
     """Looks at operations; each type is looked at once."""
 
     locations: Locations
     name: str
-    dynamic: bool
+    dynamic: bool = False
     """Whether unknown shapes are explained by those of the arguments."""
     seen: dict[ir.Type, Problem | None] = field(default_factory=dict[ir.Type, Problem | None])
 
     def arguments(self, entry: ir.Operation) -> Iterator[NeuroncError]:
+        """Return what is wrong with the arguments of the entry."""
         for index, argument in enumerate(entry.regions[0].blocks[0].arguments):
             found = self._type_problem(argument.type)
             if found:
                 yield self._error(found, argument.location, f"{found.what} of argument {index}")
 
     def operations(self, entry: ir.Operation) -> Iterator[NeuroncError]:
+        """Return what is wrong with the operations, and with the types of their results."""
         for op in operations(entry):
             found = self._operation_problem(op) or self._result_problem(op)
             if found:
                 scope = self.locations.scope(op.location)
                 yield self._error(found, op.location, found.what + scope)
+
+    def accepts(self, op: ir.Operation) -> bool:
+        """Whether nothing is wrong with an operation, what is inside, and what it is applied to."""
+        inner = operations(op) if len(op.regions) else []
+        return not any(
+            self._operation_problem(o) or any(map(self._type_problem, _types(o)))
+            for o in (op, *inner)
+        )
 
     def _error(self, found: Problem, location: ir.Location, what: str) -> NeuroncError:
         where = self.locations.place(location)
@@ -126,7 +136,7 @@ class _Finder:
 
     def _result_problem(self, op: ir.Operation) -> Problem | None:
         found = (self._type_problem(result.type) for result in op.results)
-        first = next((p for p in found if p), None)
+        first = next(filter(None, found), None)
         return first and first.of(op.name)
 
     def _type_problem(self, type_: ir.Type) -> Problem | None:
@@ -134,6 +144,11 @@ class _Finder:
             hidden = self.dynamic and has_unknown_shape(type_)
             self.seen[type_] = None if hidden else problem(type_)
         return self.seen[type_]
+
+
+def _types(op: ir.Operation) -> Iterator[ir.Type]:
+    yield from (value.type for value in op.operands)
+    yield from (value.type for value in op.results)
 
 
 def _is_refined(op: ir.Operation) -> bool:

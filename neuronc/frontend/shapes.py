@@ -90,7 +90,8 @@ def refine_shapes(module: ir.Module, entry: ir.Operation, shapes: Shapes, name: 
 def _argument_types(entry: ir.Operation, shapes: Shapes, name: str) -> list[ir.Type]:
     """The type of every argument, with what was given filled in."""
     types = [argument.type for argument in _arguments(entry)]
-    names = {given: index for index, given in enumerate(argument_names(entry))}
+    names = {f"arg{index}": index for index in range(len(types))}
+    names |= {given: index for index, given in enumerate(argument_names(entry))}
     symbols = symbols_of(entry)
     values: dict[str, int] = {}
     for key, given in shapes.items():
@@ -100,7 +101,8 @@ def _argument_types(entry: ir.Operation, shapes: Shapes, name: str) -> list[ir.T
         elif not isinstance(given, int) and 0 <= index < len(types):
             types[index] = _with_shape(types[index], given, f"argument {key}", name)
         else:
-            hint = f"arguments: {', '.join(names)}; symbols: {', '.join(symbols) or 'none'}"
+            listed = ", ".join(argument_names(entry)), ", ".join(symbols) or "none"
+            hint = f"arguments: {listed[0]}; symbols: {listed[1]}"
             what = f"{key!r} is no {'symbol' if isinstance(given, int) else 'argument'}"
             raise InputError(name, what, hint, code="NRC-0109")
     for (index, dimension), extent in _extents(entry).items():
@@ -149,9 +151,10 @@ def _tensor(like: ir.Type, shape: Sequence[int]) -> ir.Type:
 
 def _extents(entry: ir.Operation) -> dict[tuple[int, int], str]:
     """The expression for each (argument, dimension) that a shape assertion tells."""
-    messages = (string_attribute(op, "error_message") for op in operations(entry))
-    shapes = next((shapes for m in messages if (shapes := shapes_in(m))), _NO_SHAPES)
     dynamic = [k for k, a in enumerate(_arguments(entry)) if has_unknown_shape(a.type)]
+    asserting = operations(entry) if dynamic else ()
+    messages = (string_attribute(op, "error_message") for op in asserting)
+    shapes = next((shapes for m in messages if (shapes := shapes_in(m))), _NO_SHAPES)
     return {
         (index, dimension): extent
         for index, shape in zip(dynamic, shapes, strict=False)

@@ -8,11 +8,9 @@ from jaxlib.mlir import ir
 from xdsl.dialects.builtin import TupleType
 from xdsl.ir import TypeAttribute
 
+from neuronc.artifact.checks import RANK_MAX
 from neuronc.dialects.types import TOKEN, tensor
 from neuronc.dtypes import BY_NAME
-
-RANK_MAX = 32
-"""NumPy's limit on every supported version, and the artifact's."""
 
 TYPES_HINT = "convert to a type in the columns of `neuronc ops`"
 
