@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -109,7 +111,23 @@ def compile_artifact(
     observe: Observer = ignore,
 ) -> Artifact:
     """Compile a program of any form to an artifact."""
-    chosen = replace(options or Options(), stop_after="")
+    with _uncollected():
+        return _compile(source, name, replace(options or Options(), stop_after=""), observe)
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Pause the garbage collector: the IR is large, alive throughout, and scanned over and over."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _compile(source: Source, name: str, chosen: Options, observe: Observer) -> Artifact:
     module, made = lower(source, name, chosen, observe)
     assert made is not None
     start = perf_counter()

@@ -16,7 +16,10 @@ from neuronc.passes.views import is_view_op, splat_of
 
 @dataclass(frozen=True)
 class Part:
-    """A copy of some ops: block arguments stand for `inputs`, its end yields the `outputs`."""
+    """Some ops in a block of their own: its arguments stand for `inputs`, its end yields `outputs`.
+
+    Of a copy, `outputs` are the results of the original ops.
+    """
 
     block: Block
     inputs: list[SSAValue]
@@ -35,6 +38,24 @@ def extract(kind: str, ops: Sequence[Operation]) -> Part:
     if kind == LIBRARY or not outputs:
         outputs = list(ops[-1].results)
     block.add_op(YieldOp.create(operands=[mapping[v] for v in outputs]))
+    return Part(block, copier.inputs, outputs)
+
+
+def move(kind: str, ops: Sequence[Operation]) -> Part:
+    """As `extract`, but the ops themselves go; the caller gives their other users new results."""
+    block, mapping = Block(), dict[SSAValue, SSAValue]()
+    copier, group = _Copier(kind, block, [], mapping), set(ops)
+    outputs: list[SSAValue] = [v for op in ops for v in op.results if _leaves(v, group)]
+    if kind == LIBRARY or not outputs:
+        outputs = list(ops[-1].results)
+    for op in ops:
+        for value in op.operands:
+            copier.bring(value)
+        op.detach()
+        op.operands = [mapping[v] for v in op.operands]
+        block.add_op(op)
+        mapping.update((v, v) for v in op.results)
+    block.add_op(YieldOp.create(operands=outputs))
     return Part(block, copier.inputs, outputs)
 
 

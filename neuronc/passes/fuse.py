@@ -36,7 +36,7 @@ from neuronc.passes.classify import (
     is_source,
     kind_of,
 )
-from neuronc.passes.extract import extract
+from neuronc.passes.extract import move
 from neuronc.passes.views import View, dense, is_view_op, view_of
 
 EPILOGUE_MAX = 24
@@ -255,7 +255,8 @@ class _Grouping:
     def _emit(self, group: Group) -> None:
         """Build the fusion of one group and hand its results to their users."""
         assert group.kind is not None
-        part = extract(group.kind, group.ops)
+        after = group.ops[-1].next_op
+        part = move(group.kind, group.ops)
         fusion = FusionOp.create(
             operands=part.inputs,
             result_types=[v.type for v in part.outputs],
@@ -263,11 +264,10 @@ class _Grouping:
             regions=[Region(part.block)],
         )
         for old, new in zip(part.outputs, fusion.results, strict=True):
-            old.replace_all_uses_with(new)
-        self._block.insert_op_before(fusion, group.ops[-1])
-        for op in reversed(group.ops):
-            op.detach()
-            op.erase(safe_erase=False)
+            for use in [u for u in old.uses if u.operation.parent is not part.block]:
+                use.operation.operands[use.index] = new
+        assert after is not None
+        self._block.insert_op_before(fusion, after)
         group.ops = [fusion]
 
     def _place(self, order: list[Group]) -> None:
