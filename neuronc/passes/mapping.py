@@ -7,7 +7,7 @@ value that does not change along the free dimensions is one column.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from xdsl.ir import Operation, SSAValue
@@ -150,3 +150,23 @@ def line_columns(size: int, widest: int, partitions: int) -> int:
         if size % columns == 0:
             return columns
     return target
+
+
+def fold_factor(sizes: Sequence[int], at: int | None, columns: int, partitions: int) -> int:
+    """How many neighbours along the partition dimension may share a partition's columns.
+
+    Short rows (three channels, say) leave a block nearly empty; folding fills it, as long as the
+    partitions stay full.
+    """
+    if at is None:
+        return 1
+    room = columns // max(1, prod(n for d, n in enumerate(sizes) if d != at))
+    most = min(room, sizes[at] // partitions)
+    return next((f for f in range(most, 1, -1) if sizes[at] % f == 0), 1)
+
+
+def fold(access: Strided, at: int, factor: int) -> Strided:
+    """The access over a space whose dimension `at` is split into (outer, factor)."""
+    step = access.strides[at]
+    strides = (*access.strides[:at], step * factor, step, *access.strides[at + 1 :])
+    return replace(access, strides=strides)

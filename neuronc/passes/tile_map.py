@@ -38,6 +38,8 @@ from neuronc.passes.mapping import (
     Frame,
     Kind,
     Position,
+    fold,
+    fold_factor,
     line_columns,
     narrowest,
     partition_dimension,
@@ -118,6 +120,13 @@ class MapLowering:
         if kept == 1 and len(sizes) == 1 and sizes[0] > 2 * BLOCK_COLUMNS:
             self._emit_line(sizes[0], loads, stores)
             return
+        at = partition_dimension(sizes, kept, self._hw.partitions)
+        factor = fold_factor(sizes, at, self._columns(), self._hw.partitions)
+        if at is not None and factor > 1:
+            sizes = [*sizes[:at], sizes[at] // factor, factor, *sizes[at + 1 :]]
+            loads = {load: fold(access, at, factor) for load, access in loads.items()}
+            stores = [fold(access, at, factor) for access in stores]
+            kept += 1
         self._emit_tiles(sizes, kept, loads, stores)
 
     def _emit_line(self, size: int, loads: dict[Load, Strided], stores: list[Strided]) -> None:
