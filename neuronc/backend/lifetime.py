@@ -8,7 +8,7 @@ from neuronc.dialects.stablehlo.movement import ReshapeOp
 
 
 def spans(block: Block) -> dict[Operation, tuple[int, int]]:
-    """(first, last) position of every op and all inside it, in program order."""
+    """[start, stop) of every op and all inside it, in program order."""
     spans: dict[Operation, tuple[int, int]] = {}
     count = 0
 

@@ -278,7 +278,7 @@ class _Planner:
         if not isinstance(op, Operation) or op.parent is not body:
             return False
         start = self._span[op][0]
-        return all(self._span[ancestor(u, body)][1] < start for u in readers(argument))
+        return all(self._span[ancestor(u, body)][1] <= start for u in readers(argument))
 
     def _case(self, op: Operation) -> list[_Step]:
         index = self._read(op.operands[0], op)

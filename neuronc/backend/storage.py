@@ -39,7 +39,7 @@ def arrange(temporaries: list[Storage]) -> int:
     placed: list[Storage] = []
     top = 0
     for storage in sorted(temporaries, key=lambda s: -s.bytes):
-        clashes = [p for p in placed if p.first <= storage.last and storage.first <= p.last]
+        clashes = [p for p in placed if p.first < storage.last and storage.first < p.last]
         start = 0
         for other in sorted(clashes, key=lambda p: p.offset):
             if other.offset - start >= storage.bytes:
