@@ -154,11 +154,13 @@ class _Grouping:
         combined = sorted(other.ops + group.ops, key=self._positions().__getitem__)
         if not self._fits(group.domain, group.reduced, combined):
             return
+        self._group.update(dict.fromkeys(other.ops, group))
+        if not all(self._reads_in_place(group, op, group.reduced) for op in combined):
+            self._group.update(dict.fromkeys(other.ops, other))
+            return
         group.ops = combined
         group.first, group.last = min(group.first, other.first), max(group.last, other.last)
         group.before = (group.before | other.before) - {other, group}
-        for op in other.ops:
-            self._group[op] = group
         for g in self._groups:
             if other in g.before:
                 g.before = (g.before - {other}) | ({group} if g is not group else set())
@@ -198,7 +200,7 @@ class _Grouping:
             shape = shape_of(op.results[0])
             if not self._level(group, shape):
                 return False
-        if not all(self._in_place(group, op, i, reduced) for i in range(len(op.operands))):
+        if not self._reads_in_place(group, op, reduced):
             return False
         return group.kind == CONTRACT or self._fits(group.domain, reduced, [*group.ops, op])
 
@@ -207,6 +209,10 @@ class _Grouping:
         if group.is_full(shape):
             return shape == group.domain
         return prod(shape) == prod(group.rows) and _squeezed(shape) == _squeezed(group.rows)
+
+    def _reads_in_place(self, group: Group, op: Operation, reduced: tuple[int, ...]) -> bool:
+        """Whether the op reads all that the group computes index by index, or row by index."""
+        return all(self._in_place(group, op, i, reduced) for i in range(len(op.operands)))
 
     def _in_place(self, group: Group, op: Operation, index: int, reduced: tuple[int, ...]) -> bool:
         """Whether an operand that the group computes is read index by index, or row by index."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 
 import ml_dtypes
 
@@ -51,8 +51,9 @@ def reduced(g: Grower, name: str, x: Value, dimensions: list[int]) -> Value | No
     """A reduce op, or None where its sum would overflow."""
     scalar = x.type.shaped(())
     count = prod(x.type.shape[d] for d in dimensions)
-    # XLA leaves the initial value out where it has but one element to add to it.
-    first = g.like(scalar) if count > 1 and g.chance(3) else neutral(g, name, scalar)
+    # XLA adds an initial value to each part of a sum, and leaves it out of a sum of one.
+    idempotent = name in ("maximum", "minimum", "and", "or") and count > 1
+    first = g.like(scalar) if idempotent and g.chance(3) else neutral(g, name, scalar)
     bound = max(x.bound, first.bound)
     if name == "add":
         bound = x.bound * count + first.bound
@@ -93,7 +94,7 @@ def argmax(g: Grower) -> None:
     )
     literal = {"f32": ("0xFF800000", "0x7F800000"), "i32": (str(-(2**31)), str(2**31 - 1))}
     kind = x.type.kind
-    first = g.scope.constant(Type((), kind), literal[kind][direction == "LT"], 0.0)
+    first = g.scope.constant(Type((), kind), literal[kind][direction == "LT"], inf)
     zero = g.scope.constant(Type((), "i32"), "0", 0.0)
     shape = tuple(n for i, n in enumerate(x.type.shape) if i != d)
     style = "FLOAT" if kind == "f32" else "SIGNED"
