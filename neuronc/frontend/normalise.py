@@ -3,6 +3,7 @@
     composites and foreign spellings of kept functions    chlo.erf, chlo.top_k, ..
     other composites, quantised types, CHLO, deprecated   StableHLO
     sharding annotations                                  dropped
+    asynchronous operations                               run where they start
     calls                                                 inlined into the one function @main
     dynamic shapes that follow from the arguments         static
     repeated and dead operations                          merged and erased
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from jaxlib.mlir import ir
 
+from neuronc.frontend.asynchronous import run_at_start
 from neuronc.frontend.calls import entry_function, inline_calls
 from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
@@ -35,6 +37,7 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
         with module.context, ir.Location.unknown():
             restore_kept(module)
             drop_sharding(module)
+            run_at_start(module)
         run_passes(module, f"func.func({COMPOSITES},{QUANTISED})")
         _legalise_chlo(module)
         run_passes(module, f"func.func({DEPRECATED})")

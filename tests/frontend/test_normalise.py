@@ -266,3 +266,19 @@ def test_every_operation_of_the_specification_has_a_class():
 @pytest.mark.parametrize("op", [*DIALECT.operations, *CHLO.operations], ids=lambda op: op.name)
 def test_every_operation_states_its_law(op):
     assert op.__doc__
+
+
+def test_asynchronous_operations_run_where_they_start():
+    module = load_module(
+        """func.func @main(%x: tensor<4xf32>) -> tensor<2xf32> {
+  %0 = "stablehlo.async_start"(%x) ({
+  ^bb0(%y: tensor<4xf32>):
+    %1 = stablehlo.slice %y [1:3] : (tensor<4xf32>) -> tensor<2xf32>
+    stablehlo.return %1 : tensor<2xf32>
+  }) : (tensor<4xf32>) -> !stablehlo.future<tensor<2xf32>>
+  %2 = "stablehlo.async_done"(%0) : (!stablehlo.future<tensor<2xf32>>) -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}"""
+    )
+    function = module.body.block.first_op
+    assert [op.name for op in function.body.block.ops] == ["stablehlo.slice", "func.return"]
