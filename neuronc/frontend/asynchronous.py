@@ -1,8 +1,10 @@
 """Asynchronous operations run where they start: one core has nothing to wait for.
 
-  %f = stablehlo.async_start(%x) { ^bb0(%y): %r = <op> %y;  return %r };  %z = async_done(%f)
-becomes
-  %z = <op> %x
+    %f = stablehlo.async_start(%x) { ^bb0(%y): %r = <op> %y;  return %r };  %z = async_done(%f)
+  becomes
+    %z = <op> %x
+
+Futures that go elsewhere than to the one who waits stay as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ START, DONE = "stablehlo.async_start", "stablehlo.async_done"
 
 
 def run_at_start(module: ir.Module) -> None:
-    """Replace what is started and waited for; futures that go elsewhere stay."""
+    """Replace what is started and waited for."""
     ops = operations(module.operation)
     started = {op.results[0]: op for op in ops if name_of(op) == START}
     if not started:
