@@ -1,7 +1,7 @@
 """Write docs/passes.md: `python docs/passes.py`.
 
 What a pass does, why and when is its module's docstring; what the IR looks like before and after is
-a small program that was compiled. tests/test_docs.py fails when the page is out of date, or a pass
+a small program that was compiled. tests/test_pages.py fails when the page is out of date, or a pass
 has no example.
 """
 

@@ -23,7 +23,7 @@ def named(path: Path) -> str:
 def test_a_page_does_what_it_says(
     path: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """`pytest --update-golden tests/test_docs.py` writes the outputs into the pages."""
+    """`pytest --update-golden tests/test_pages.py` writes the outputs into the pages."""
     page, runner = path.read_text(), Runner(tmp_path)
     new, end = "", 0
     for block in blocks(page):
