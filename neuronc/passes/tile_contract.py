@@ -196,8 +196,8 @@ class ContractLowering:
             self._b.cast(ref.all(), source)
             blocks[result] = (ref, ref.all())
         for op in self._epilogue:
-            sources = [self._epilogue_operand(v, blocks, tile, rows, columns) for v in op.operands]
             self._locate(op)
+            sources = [self._epilogue_operand(v, blocks, tile, rows, columns) for v in op.operands]
             ref = self._b.alloc(rows, columns, element(op.results[0]))
             map_function(self._b, op, ref.all(), sources, rows)
             blocks[op.results[0]] = (ref, ref.all())

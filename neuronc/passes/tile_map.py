@@ -247,8 +247,8 @@ class MapLowering:
             self._finish(op, total, frame, tile, loads)
             return
         level = self._level(op.results[0])
-        sources = [self._operand(op, i, frame, tile, loads, level) for i in range(len(op.operands))]
         self._locate(op)
+        sources = [self._operand(op, i, frame, tile, loads, level) for i in range(len(op.operands))]
         result = op.results[0]
         ref = self._b.alloc(frame.partitions, frame.width(level), element(result))
         frame.blocks[result] = (ref, level)
@@ -302,8 +302,8 @@ class MapLowering:
     def _reduce(
         self, op: Operation, dst: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]
     ) -> None:
-        source = self._operand(op, 0, frame, tile, loads, FULL)
         self._locate(op)
+        source = self._operand(op, 0, frame, tile, loads, FULL)
         if not isinstance(source, tuple):
             block = self._b.alloc(frame.partitions, 1, dst.element)
             self._fill(block, source)

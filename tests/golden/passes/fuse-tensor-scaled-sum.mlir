@@ -1,0 +1,8 @@
+// neuronc opt --passes fuse,outline,tile-kernels,fuse-tensor
+// A product with a number and a difference from a tensor are one scalar_tensor_tensor.
+func.func @main(%x: tensor<16x32xf32>, %y: tensor<16x32xf32>) -> tensor<16x32xf32> {
+  %half = stablehlo.constant dense<5.000000e-01> : tensor<16x32xf32>
+  %0 = stablehlo.multiply %x, %half : tensor<16x32xf32>
+  %1 = stablehlo.subtract %y, %0 : tensor<16x32xf32>
+  return %1 : tensor<16x32xf32>
+}
