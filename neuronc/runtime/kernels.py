@@ -8,6 +8,7 @@ rounded once where the instruction writes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -78,11 +79,11 @@ def _tensor_scalar(instr: Instruction, views: Views) -> Call:
     assert isinstance(instr, isa.TensorScalar)
     dst, src = views["dst"], views["src"]
     first = views.get("scalar0", _immediate(instr.immediate0, src.dtype))
-    call = _ordered(instr.function0, instr.reverse0, dst, src, first)
+    one = _Step(instr.function0, instr.reverse0, first)
     if not instr.function1:
-        return call
+        return one.call(dst, src)
     second = views.get("scalar1", _immediate(instr.immediate1, dst.dtype))
-    return _both(call, _ordered(instr.function1, instr.reverse1, dst, dst, second))
+    return _both(dst, src, one, _Step(instr.function1, instr.reverse1, second))
 
 
 @_kernel(isa.ScalarTensorTensor)
@@ -91,9 +92,8 @@ def _scalar_tensor_tensor(instr: Instruction, views: Views) -> Call:
     assert isinstance(instr, isa.ScalarTensorTensor)
     dst, src = views["dst"], views["src"]
     scalar = views.get("scalar", _immediate(instr.immediate, src.dtype))
-    first = _ordered(instr.function0, instr.reverse0, dst, src, scalar)
-    second = _ordered(instr.function1, instr.reverse1, dst, dst, views["tensor"])
-    return _both(first, second)
+    one = _Step(instr.function0, instr.reverse0, scalar)
+    return _both(dst, src, one, _Step(instr.function1, instr.reverse1, views["tensor"]))
 
 
 @_kernel(isa.TensorReduce)
@@ -206,12 +206,33 @@ def _apply(row: Function, dst: Array, *sources: Array) -> Call:
     return lambda: np.copyto(dst, row.evaluate(*sources), casting="unsafe")
 
 
-def _ordered(code: int, reverse: int, dst: Array, left: Array, right: Array) -> Call:
-    arguments = (right, left) if reverse else (left, right)
-    return _apply(BY_CODE[code], dst, *arguments)
+@dataclass(frozen=True)
+class _Step:
+    """One function of a value and something else, in either order."""
+
+    code: int
+    reverse: int
+    other: Array
+
+    def ordered(self, value: Array, other: Array) -> tuple[Array, Array]:
+        """The arguments as the function takes them."""
+        return (other, value) if self.reverse else (value, other)
+
+    def call(self, dst: Array, src: Array) -> Call:
+        """Dst = function(src, other)."""
+        return _apply(BY_CODE[self.code], dst, *self.ordered(src, self.other))
+
+    def wide(self, value: Array) -> Array:
+        """The same of a float32 value, in float32."""
+        return BY_CODE[self.code].evaluate(*self.ordered(value, self.other.astype(np.float32)))
 
 
-def _both(first: Call, second: Call) -> Call:
+def _both(dst: Array, src: Array, one: _Step, two: _Step) -> Call:
+    """Two functions: small floats stay float32 between them, so that they round once."""
+    if not _is_native(dst.dtype):
+        return lambda: np.copyto(dst, two.wide(one.wide(src.astype(np.float32))), casting="unsafe")
+    first, second = one.call(dst, src), two.call(dst, dst)
+
     def run() -> None:
         first()
         second()
