@@ -14,8 +14,8 @@ from neuronc.cli import main
 from neuronc.explain import MODEL, explanations
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-XL_BOUND_S = 3.0
-"""Measured: 0.35 s on an idle machine; the margin is for busy ones."""
+XL_BOUND_S = 2.0
+"""Of processor time. Measured: 0.4 s; the margin is for busy machines and large heaps."""
 
 EVERYTHING = """func.func @main(%x: tensor<2xf32>, %y: tensor<2xi7>) -> tensor<f32> {
   %zero = stablehlo.constant dense<0.0> : tensor<f32>
@@ -157,6 +157,6 @@ def test_a_model_of_48_layers_is_checked_in_a_moment(monkeypatch):
     from gpt2 import CONFIGS, model
 
     lowered = lower(*model(CONFIGS["XL"], sequence=1024, seed=None))
-    start = time.perf_counter()
+    start = time.process_time()
     assert neuronc.check(lowered) == []
-    assert time.perf_counter() - start < XL_BOUND_S
+    assert time.process_time() - start < XL_BOUND_S

@@ -12,7 +12,7 @@ from neuronc.errors import NeuroncError, UnsupportedError
 from neuronc.frontend.calls import call_problem
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
-from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_arguments, has_unknown_shape, symbols_of
+from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_shapes, has_unknown_shape
 from neuronc.frontend.types import Problem, problem
 
 HOST_OPS = frozenset(
@@ -49,7 +49,8 @@ def findings(entry: ir.Operation, locations: Locations, name: str) -> list[Neuro
 
     Of dynamic shapes only those of the arguments are named: the others follow from them.
     """
-    finder = Finder(locations, name, dynamic=bool(dynamic_arguments(entry)))
+    arguments = entry.regions[0].blocks[0].arguments
+    finder = Finder(locations, name, any(has_unknown_shape(a.type) for a in arguments))
     found = [*_program_findings(entry, name), *finder.arguments(entry), *finder.operations(entry)]
     return list({(e.where, e.problem): e for e in found}.values())
 
@@ -68,12 +69,9 @@ def _program_findings(entry: ir.Operation, name: str) -> Iterator[NeuroncError]:
     if replicas > 1:
         what = f"a program for {replicas} replicas is not supported"
         yield UnsupportedError(name, what, "export it for one replica", code="NRC-0212")
-    dynamic = dynamic_arguments(entry)
+    dynamic = dynamic_shapes(entry, name)
     if dynamic:
-        options = " ".join(f"--symbol {symbol}=4" for symbol in symbols_of(entry))
-        hint = f"give values: {options or '--shape arg0=4x128 for each'}"
-        what = f"dynamic shapes need values: {', '.join(dynamic)}"
-        yield UnsupportedError(name, what, hint, code="NRC-0206")
+        yield dynamic
 
 
 def _replicas(entry: ir.Operation) -> int:

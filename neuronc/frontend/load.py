@@ -12,9 +12,9 @@ from xdsl.dialects.builtin import ModuleOp
 
 from neuronc.frontend.check import check
 from neuronc.frontend.convert import convert
+from neuronc.frontend.given import Shapes
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.normalise import normalise
-from neuronc.frontend.shapes import Shapes
 from neuronc.frontend.source import Source, read_program
 
 

@@ -18,8 +18,9 @@ from jaxlib.mlir import ir
 from neuronc.frontend.asynchronous import run_at_start
 from neuronc.frontend.calls import entry_function, inline_calls
 from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
+from neuronc.frontend.given import Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
-from neuronc.frontend.shapes import Shapes, is_dynamic, refine_shapes
+from neuronc.frontend.shapes import is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
 from neuronc.frontend.source import Program
 

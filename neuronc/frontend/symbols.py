@@ -34,15 +34,15 @@ def shapes_in(message: str) -> list[list[str]]:
 
 def names_in(extent: str) -> list[str]:
     """The symbols of an extent."""
-    names = (n.id for n in ast.walk(_parse(extent)) if isinstance(n, ast.Name))
+    names = re.findall(r"[A-Za-z_]\w*", extent)
     return list(dict.fromkeys(name for name in names if name not in FUNCTIONS))
 
 
 def evaluate(extent: str, values: Mapping[str, int]) -> int | None:
-    """The number that an extent is, or None while a symbol of it has no value."""
+    """The number that an extent is, or None while a symbol of it has no value, or for `?`."""
     try:
         return _evaluate(_parse(extent), values)
-    except (KeyError, ZeroDivisionError):
+    except (KeyError, SyntaxError, ZeroDivisionError):
         return None
 
 
