@@ -211,7 +211,7 @@ class _Planner:
     def _copies(self, values: list[SSAValue], targets: list[Storage], op: Operation) -> list[_Step]:
         """Move values into place at the end of a block; swaps go through temporaries."""
         moves = [(self._read(v, op), t) for v, t in zip(values, targets, strict=True)]
-        moves = [(s, t) for s, t in moves if s is not t]
+        moves = [(s, t) for s, t in moves if s is not t and s.bytes]
         overwritten = {t for _, t in moves}
         steps: list[_Step] = []
         staged: list[tuple[Storage, Storage]] = []
@@ -246,7 +246,8 @@ class _Planner:
             carries.append(carry)
             starts.append(source)
             self.storage[result] = carry
-        steps = [self._copy(s, c) for s, c in zip(starts, carries, strict=True) if s is not c]
+        moves = [(s, c) for s, c in zip(starts, carries, strict=True) if s is not c and s.bytes]
+        steps = [self._copy(s, c) for s, c in moves]
         for block in (condition, body):
             for argument, carry in zip(block.args, carries, strict=True):
                 self.storage[argument] = carry

@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.transforms.dead_code_elimination import region_dce
 
 from neuronc.dialects.program import FusionOp
 from neuronc.dialects.stablehlo.reduction import ReduceOp
@@ -56,6 +57,8 @@ class Fuse(ModulePass):
         for function in op.body.block.ops:
             if isinstance(function, FuncOp):
                 fuse_block(function.body.block, GENERATIONS[self.target])
+        # Views that only kernels in an inner block read have been copied there.
+        region_dce(op.body)
 
 
 def fuse_block(block: Block, hw: Generation) -> None:

@@ -28,7 +28,12 @@ from neuronc.dialects.stablehlo.control import (
     TupleOp,
     WhileOp,
 )
-from neuronc.dialects.stablehlo.movement import BroadcastInDimOp, ReshapeOp, TransposeOp
+from neuronc.dialects.stablehlo.movement import (
+    BroadcastInDimOp,
+    ConcatenateOp,
+    ReshapeOp,
+    TransposeOp,
+)
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.types import element_type, is_tensor, shape_of
 from neuronc.numerics import FUNCTIONS, cast
@@ -63,7 +68,7 @@ def _simplify(block: Block) -> None:
             _capture_invariants(op)
             continue
         if len(op.results) == 1 and is_tensor(op.results[0]):
-            folded = _fold(op)
+            folded = _empty(op) if 0 in shape_of(op.results[0]) else _fold(op)
             if folded is not None:
                 replace(op, Before(op).constant(folded))
                 continue
@@ -71,6 +76,13 @@ def _simplify(block: Block) -> None:
         values = rule(op) if rule else None
         if values is not None:
             replace(op, *values)
+
+
+def _empty(op: Operation) -> np.ndarray | None:
+    """A result without elements, whatever computes it."""
+    if isinstance(op, (ConstantOp, *CONTROL)):
+        return None
+    return np.zeros(shape_of(op.results[0]), element_type(op.results[0]).numpy)
 
 
 def _fold(op: Operation) -> np.ndarray | None:
@@ -141,6 +153,16 @@ def _neutral(op: Operation) -> list[SSAValue] | None:
     return None
 
 
+def _without_empty_parts(op: Operation) -> list[SSAValue] | None:
+    """A concatenate of fewer parts, or the only one that has elements."""
+    parts = [v for v in op.operands if 0 not in shape_of(v)]
+    if len(parts) == 1:
+        return parts
+    if len(parts) < len(op.operands):
+        op.operands = parts
+    return None
+
+
 _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
     ReshapeOp: _identity_view,
     TransposeOp: _identity_view,
@@ -150,6 +172,7 @@ _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
     GetTupleElementOp: _tuple_element,
     MaximumOp: _neutral,
     MinimumOp: _neutral,
+    ConcatenateOp: _without_empty_parts,
 }
 
 
