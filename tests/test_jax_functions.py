@@ -1,4 +1,4 @@
-"""Functions of JAX's own libraries, traced, compiled, run from the artifact's bytes, against JAX."""
+"""Functions of JAX's own libraries, compiled, run from the artifact's bytes, against JAX."""
 
 from __future__ import annotations
 
