@@ -78,7 +78,8 @@ def _is_unread(op: Operation, kind: str | None, value: SSAValue) -> bool:
     if kind == MAP:
         return False
     if kind == CONTRACT:
-        return isinstance(op, DotGeneralOp) and splat_of(value) is not None
+        made = splat_of(value) is not None or _starts_at_iota(value)
+        return isinstance(op, DotGeneralOp) and made
     if kind in (MOVE, INDEX):
         return _starts_at_iota(value) or _is_large_splat(value)
     if kind is None and (isinstance(op, ConstantOp) or is_counted(op)):
