@@ -240,7 +240,8 @@ class _Planner:
         for value, result in zip(op.operands, op.results, strict=True):
             source = self._read(value, op)
             mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
-            reuse = mine and self._dies_at(value, op) and source not in carries
+            dead = self._dies_at(value, op) and not _is_captured(value, op)
+            reuse = mine and dead and source not in carries
             carry = self.wanted.get(result) or (source if reuse else self._temporary(result, op))
             self._touch(carry, op)
             carries.append(carry)
@@ -297,6 +298,12 @@ class _Planner:
             branches.append(steps + self._copies(list(end.operands), targets, end))
         # An if's first region is for true; as a number, true is 1.
         return [_Branch(index, branches[::-1] if isinstance(op, IfOp) else branches)]
+
+
+def _is_captured(value: SSAValue, op: Operation) -> bool:
+    """Whether something inside the op's regions reads the value's buffer."""
+    assert op.parent is not None
+    return any(u is not op and ancestor(u, op.parent) is op for u in readers(root(value)))
 
 
 @dataclass(frozen=True)
