@@ -16,5 +16,6 @@ func.func @main(%a1: tensor<1xi32>, %a2: tensor<1xi32>) -> (tensor<1xi32>) {
 %v5 = "stablehlo.add"(%i2, %c3) : (tensor<i32>, tensor<i32>) -> (tensor<i32>)
 "stablehlo.return"(%v5, %v4) : (tensor<i32>, tensor<1xi32>) -> ()
 }) : (tensor<i32>, tensor<1xi32>) -> (tensor<i32>, tensor<1xi32>)
-"func.return"(%v2#1) : (tensor<1xi32>) -> ()
+%v6 = "stablehlo.add"(%v2#1, %v2#1) : (tensor<1xi32>, tensor<1xi32>) -> (tensor<1xi32>)
+"func.return"(%v6) : (tensor<1xi32>) -> ()
 }
