@@ -110,6 +110,13 @@ def test_decode_inverts_encode(cls: type[Instruction], engine: Engine, data: st.
     assert stream.tobytes() == encode(list(decode(stream)), engine).tobytes()
 
 
+def test_a_copy_of_a_stream_is_all_of_it() -> None:
+    """NumPy copies what fields name, and nothing else."""
+    stream = encode([Record(example(isa.Select), (1,) * len(ENGINES), 7)] * 9, Engine.VECTOR)
+    for copied in (stream.copy(), stream[::2], stream[[1, 2]], np.concatenate([stream, stream])):
+        assert np.ascontiguousarray(copied).tobytes() == stream[:1].tobytes() * len(copied)
+
+
 @pytest.mark.parametrize(("cls", "engine"), ON_ENGINES, ids=IDS)
 def test_disassembly_names_every_operand_and_every_word_that_is_set(
     cls: type[Instruction], engine: Engine

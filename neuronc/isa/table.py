@@ -168,8 +168,13 @@ class _Fields:
 
 
 def header_dtype(size: int) -> np.dtype:
-    """The header of a record of `size` bytes, the rest opaque."""
-    return _header().dtype(size)
+    """The header of a record of `size` bytes, the rest opaque.
+
+    NumPy copies fields, not what lies between them: hence `body`.
+    """
+    out = _header()
+    out.add("body", np.dtype((np.void, size - HEADER.itemsize)), HEADER.itemsize)
+    return out.dtype(size)
 
 
 def _header() -> _Fields:
