@@ -82,3 +82,68 @@ FUNCTIONS: dict[str, Function] = {
 def test_functions_of_jax(name: str) -> None:
     tolerance = {"rtol": 2e-4} if name == "incomplete" else {}  # Long series in float32.
     same_as_jax(FUNCTIONS[name], SQUARE, **tolerance)
+
+
+POSITIVE = (SQUARE @ SQUARE.T + 4 * np.eye(4)).astype(np.float32)
+TALL = RNG.normal(size=(2, 5, 3)).astype(np.float32)
+
+UNIQUE: dict[str, tuple[Function, np.ndarray]] = {
+    "singular values": (lambda x: jnp.linalg.svd(x, compute_uv=False), TALL),
+    "eigenvalues": (jnp.linalg.eigvalsh, POSITIVE),
+    "cholesky": (jnp.linalg.cholesky, POSITIVE),
+    "gradient of cholesky": (jax.grad(lambda x: jnp.linalg.cholesky(x).sum()), POSITIVE),
+    "lu": (jax.scipy.linalg.lu, SQUARE),
+    "solve": (lambda x: jnp.linalg.solve(x, x.T + 1), SQUARE),
+    "complex solve": (lambda x: jnp.linalg.solve(x + 1j * x.T, x + 0j), SQUARE),
+    "inverse": (jnp.linalg.inv, POSITIVE),
+    "determinant": (jnp.linalg.slogdet, SQUARE),
+    "pseudo-inverse": (jnp.linalg.pinv, TALL),
+    "least squares": (lambda x: jnp.linalg.lstsq(x, x[:, :2])[0], POSITIVE),
+    "matrix exponential": (jax.scipy.linalg.expm, SQUARE),
+    "triangular": (lambda x: jax.scipy.linalg.solve_triangular(x, x.T, lower=True), POSITIVE),
+    "by cholesky": (
+        lambda x: jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(x), x[:, :2]),
+        POSITIVE,
+    ),
+    "polynomial": (lambda x: jnp.polyfit(x[0], x[1], 2), SQUARE),
+    "spectral norm": (lambda x: jnp.linalg.norm(x, 2), SQUARE),
+    "batched eigenvalues": (jax.vmap(jnp.linalg.eigvalsh), np.stack([POSITIVE, 2 * POSITIVE])),
+    "tridiagonal": (lambda x: lax.linalg.tridiagonal_solve(x[0], x[1] + 9, x[2], x), SQUARE),
+    "product of reflectors": (lambda x: lax.linalg.householder_product(x, x[0] / 9), SQUARE),
+    "approximate top k": (lambda x: lax.approx_max_k(x, 2), TALL),
+    "approximate bottom k": (lambda x: lax.approx_min_k(x, 2, reduction_dimension=1), TALL),
+}
+"""Functions with one right answer."""
+
+
+@pytest.mark.parametrize("name", UNIQUE)
+def test_linear_algebra(name: str) -> None:
+    function, x = UNIQUE[name]
+    # Two algorithms in float32 on matrices of condition up to a few hundred.
+    same_as_jax(function, x, rtol=1e-3, atol=2e-4)
+
+
+ROUNDED = {"rtol": 1e-4, "atol": 1e-4}
+"""Products of a handful of matrices of unit size in float32."""
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_singular_vectors_rebuild_the_matrix(full: bool) -> None:
+    u, s, v = run(lambda x: jnp.linalg.svd(x, full_matrices=full), TALL)
+    assert u.shape == (2, 5, 5 if full else 3)
+    np.testing.assert_allclose((u[..., :3] * s[:, None]) @ v, TALL, **ROUNDED)
+    np.testing.assert_allclose(u.swapaxes(1, 2) @ u, np.stack([np.eye(u.shape[2])] * 2), **ROUNDED)
+
+
+def test_eigenvectors_diagonalise() -> None:
+    values, vectors = run(jnp.linalg.eigh, POSITIVE)
+    np.testing.assert_allclose(vectors @ np.diag(values) @ vectors.T, POSITIVE, **ROUNDED)
+    values, vectors = run(jnp.linalg.eig, SQUARE)
+    np.testing.assert_allclose(SQUARE @ vectors, vectors * values, **ROUNDED)
+
+
+@pytest.mark.parametrize("mode", ["reduced", "complete"])
+def test_qr_rebuilds_the_matrix(mode: str) -> None:
+    q, r = run(lambda x: jnp.linalg.qr(x, mode), TALL)
+    np.testing.assert_allclose(q @ r, TALL, **ROUNDED)
+    assert np.all(np.tril(r, -1) == 0)

@@ -4,8 +4,9 @@
     comparison_direction = #stablehlo<.. EQ>        comparison_direction = "EQ"
     padding = dense<[[1, 1], [0, 0]]>               padding = [[1, 1], [0, 0]]
 
-Absent ones get their defaults. Attributes of other dialects (`mhlo.sharding`) and the requested
-accuracy of functions are dropped; what neuronc computes is meant to be within 3 ulp anyway.
+Absent ones get their defaults. Attributes of other dialects (`mhlo.sharding`), but for the options
+of a custom call, and the requested accuracy of functions are dropped; what neuronc computes is
+meant to be within 3 ulp anyway.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from neuronc.dialects.stablehlo.params import Param, Params
 DROPPED = frozenset(
     ("result_accuracy", "value", "output_operand_aliases", "operand_layouts", "result_layouts")
 )
+
+STRUCTURED_CONFIG = "mhlo.backend_config"
+"""Where jax puts the options of a custom call, beside an empty `backend_config`."""
+
+FOREIGN_CONFIG = "mhlo.backend_config"
+"""Where JAX keeps the options of a call, as the attribute of its own dialect must be text."""
 
 LIST_FIELDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "stablehlo.dot_general": (
@@ -90,7 +97,7 @@ def params_of(key: Key) -> Params:
     name, attributes = key
     params: Params = {}
     for field, attribute in attributes:
-        if field not in DROPPED and "." not in field:
+        if (field not in DROPPED and "." not in field) or field == STRUCTURED_CONFIG:
             params.update(_flatten(name, field, attribute))
     return params
 
@@ -100,8 +107,8 @@ def _flatten(op_name: str, field: str, attribute: ir.Attribute) -> Params:
         return _dimension_numbers(op_name, attribute)
     if field == "channel_handle":
         return {"channel_id": stablehlo.ChannelHandle(attribute).handle}
-    if field == "backend_config":
-        return {field: _backend_config(attribute)}
+    if field in ("backend_config", STRUCTURED_CONFIG):
+        return {"backend_config": _backend_config(attribute)}
     return {field: _param(attribute)}
 
 

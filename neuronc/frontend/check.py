@@ -14,6 +14,7 @@ from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
 from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_shapes, has_unknown_shape
 from neuronc.frontend.types import Problem, problem
+from neuronc.runtime.library.lapack import targets
 
 HOST_OPS = frozenset(
     f"stablehlo.{name}"
@@ -27,8 +28,8 @@ UNSUPPORTED = frozenset(
 )
 """Operations that the dialect has, but that normalising should have removed."""
 
-CUSTOM_CALLS: frozenset[str] = frozenset()
-"""Targets of `stablehlo.custom_call` that later stages know."""
+CUSTOM_CALLS = targets()
+"""Targets of `stablehlo.custom_call` that the library serves."""
 
 SHAPE_CALLS = ("shape_assertion", "stablehlo.dynamic_", "stablehlo.shape_refinement_")
 """How targets start that stand for operations on shapes."""

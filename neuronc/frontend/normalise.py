@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from jaxlib.mlir import ir
 
+from neuronc.frontend.approximate import search_exactly
 from neuronc.frontend.asynchronous import run_at_start
 from neuronc.frontend.calls import entry_function, inline_calls
 from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
@@ -39,6 +40,7 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
             restore_kept(module)
             drop_sharding(module)
             run_at_start(module)
+            search_exactly(module)
         run_passes(module, f"func.func({COMPOSITES},{QUANTISED})")
         _legalise_chlo(module)
         run_passes(module, f"func.func({DEPRECATED})")

@@ -145,6 +145,27 @@ def orgqr(
     return [q]
 
 
+@_routine("ormqr", "unmqr")
+def ormqr(
+    options: Options, operands: Sequence[Array], results: Sequence[ResultType]
+) -> list[Array]:
+    """Q c, Q^H c, c Q or c Q^H for a Q of reflectors."""
+    packed, factors, c = (wide(x) for x in operands)
+    c = np.array(c)
+    left, turned = bool(options["left"]), bool(options["transpose"])
+    count = range(factors.shape[-1])
+    for k in count if left == turned else reversed(count):
+        column = packed[..., k + 1 :, k : k + 1]
+        v = np.concatenate([np.ones_like(packed[..., :1, :1]), column], axis=-2)
+        factor = factors[..., k, None, None]
+        factor = np.conj(factor) if turned else factor
+        if left:
+            c[..., k:, :] -= factor * v * np.matmul(np.conj(transposed(v)), c[..., k:, :])
+        else:
+            c[..., :, k:] -= factor * np.matmul(c[..., :, k:], v) * np.conj(transposed(v))
+    return [c]
+
+
 @_routine("syevd", "heevd")
 def syevd(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]

@@ -1,0 +1,96 @@
+"""Approximate searches, done exactly: the approximation is a matter of another machine.
+
+  %2:2 = custom_call @ApproxTopK(%x, %i, ..) {called_computations = [@greater], top_k = 2}
+becomes
+  %2:2 = sort(%x, %i) by @greater, stable;  slice both to [0:2]
+"""
+
+from __future__ import annotations
+
+from jaxlib.mlir import ir
+
+from neuronc.frontend.mlir import operations, replace, string_attribute
+
+TARGET = "ApproxTopK"
+CONFIG = "mhlo.backend_config"
+
+
+def search_exactly(module: ir.Module) -> None:
+    """Replace every approximate search whose results have the exact extent."""
+    for op in operations(module.operation):
+        if string_attribute(op, "call_target_name") == TARGET and _is_exact(op):
+            ordered = _sort(op, _comparator(module, op))
+            replace(op, [_head(op, value, k) for k, value in enumerate(ordered.results)])
+
+
+def _is_exact(op: ir.Operation) -> bool:
+    """Whether the results hold the best `top_k` and no further candidates."""
+    types = [ir.RankedTensorType(result.type) for result in op.results]
+    return all(type_.shape[_option(op, "reduction_dim")] == _option(op, "top_k") for type_ in types)
+
+
+def _option(op: ir.Operation, name: str) -> int:
+    config = ir.DictAttr(op.attributes[CONFIG])
+    members = [config[index] for index in range(len(config))]
+    return next(ir.IntegerAttr(m.attr).value for m in members if m.name == name)
+
+
+def _comparator(module: ir.Module, op: ir.Operation) -> ir.Operation:
+    """The function that orders two candidates."""
+    (called,) = ir.ArrayAttr(op.attributes["called_computations"])
+    name = ir.FlatSymbolRefAttr(called).value
+    functions = (o.operation for o in module.body.operations)
+    return next(f for f in functions if string_attribute(f, "sym_name") == name)
+
+
+def _sort(op: ir.Operation, comparator: ir.Operation) -> ir.Operation:
+    """All candidates in order; the comparator's body becomes the region."""
+    operands = list(op.operands)[: len(op.results)]
+    dimension = ir.IntegerAttr.get(ir.IntegerType.get_signless(64), _option(op, "reduction_dim"))
+    made = ir.Operation.create(
+        "stablehlo.sort",
+        results=[value.type for value in operands],
+        operands=operands,
+        attributes={"dimension": dimension, "is_stable": ir.BoolAttr.get(True)},
+        regions=1,
+        loc=op.location,
+        ip=ir.InsertionPoint(op),
+    )
+    copy = comparator.clone(ir.InsertionPoint(comparator))
+    block = copy.regions[0].blocks[0]
+    block.append_to(made.regions[0])
+    _end(block)
+    copy.erase()
+    return made
+
+
+def _end(block: ir.Block) -> None:
+    """Let the block end as a region does, not as a function."""
+    last = list(block.operations)[-1].operation
+    ir.Operation.create(
+        "stablehlo.return",
+        operands=list(last.operands),
+        loc=last.location,
+        ip=ir.InsertionPoint(last),
+    )
+    last.erase()
+
+
+def _head(op: ir.Operation, value: ir.Value, index: int) -> ir.Value:
+    """The first `top_k` of a sorted value."""
+    wanted = ir.RankedTensorType(op.results[index].type)
+    limits = list(wanted.shape)
+    starts, strides = [0] * len(limits), [1] * len(limits)
+    made = ir.Operation.create(
+        "stablehlo.slice",
+        results=[wanted],
+        operands=[value],
+        attributes={
+            "start_indices": ir.DenseI64ArrayAttr.get(starts),
+            "limit_indices": ir.DenseI64ArrayAttr.get(limits),
+            "strides": ir.DenseI64ArrayAttr.get(strides),
+        },
+        loc=op.location,
+        ip=ir.InsertionPoint(op),
+    )
+    return made.results[0]
