@@ -94,7 +94,7 @@ class Runner:
     def _command(self, command: str) -> str:
         """What a command prints; it must succeed, or print an error of neuronc's."""
         environment = {
-            **os.environ,
+            **{k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
             "PATH": self._path,
             "PYTHONPATH": str(self._source),
             "COLUMNS": "100",
