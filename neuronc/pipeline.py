@@ -78,6 +78,13 @@ class Options:
     shapes: Shapes | None = None
 
 
+def assert_leaves(module: ModuleOp, stage: Stage) -> None:
+    """Check that a stage left only the dialects it says; anything else is a bug of its passes."""
+    found = {op.name.split(".", 1)[0] for op in module.walk()}
+    strange = found - stage.leaves
+    assert not strange, f"stage {stage.name} left ops of {', '.join(sorted(strange))}"
+
+
 def lower(
     source: Source, name: str, options: Options, observe: Observer
 ) -> tuple[ModuleOp, Plan | None]:
@@ -94,6 +101,7 @@ def lower(
             start = perf_counter()
             step.apply(context, module)
             observe(stage.name, step.name, perf_counter() - start, module)
+        assert_leaves(module, stage)
         if options.stop_after == stage.name:
             break
         if stage.name == "fused":
