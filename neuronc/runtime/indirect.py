@@ -9,6 +9,7 @@ import numpy as np
 
 from neuronc.artifact.model import LibraryCall, LibraryOperand
 from neuronc.dtypes import BY_CODE, BY_NAME
+from neuronc.errors import ArtifactError
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory, Operand
 from neuronc.numerics import BY_CODE as FUNCTIONS
@@ -49,7 +50,15 @@ def bind_scatter(instr: isa.DmaScatter, core: Core, buffers: Sequence[Bytes]) ->
 
 
 def bind_library(call: LibraryCall, buffers: Sequence[Bytes]) -> Call:
-    """Run a library function on whole buffers."""
+    """Run a library function on whole buffers.
+
+    Raises:
+        ArtifactError: if the runtime has no such function.
+    """
+    if call.function not in LIBRARY:
+        hint = "the file is damaged, or a newer neuronc wrote it; compile the model again"
+        problem = f"{call.function!r} is not a library function"
+        raise ArtifactError("library", problem, hint, code="NRC-0508")
     function, params = LIBRARY[call.function], json.loads(call.params)
     operands = [_whole(o, buffers) for o in call.inputs]
     results = [_whole(o, buffers) for o in call.outputs]
