@@ -9,7 +9,6 @@ Each op lists what it writes first; `access` has one entry per operand, in order
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, StringAttr
@@ -243,11 +242,6 @@ def str_of(op: IRDLOperation, name: str, default: str = "") -> str:
 def block_type(value: SSAValue) -> BlockType | None:
     """The type of a block on chip, or None for an HBM buffer."""
     return value.type if isinstance(value.type, BlockType) else None
-
-
-def access_attr(accesses: Sequence[AccessAttr]) -> Attribute:
-    """The `access` attribute of an op."""
-    return ArrayAttr(accesses)
 
 
 TILE_OPS: tuple[type[TileOp], ...] = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from xdsl.dialects.builtin import ArrayAttr, FloatAttr, IntAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from neuronc.dialects.access import AccessAttr
@@ -116,8 +116,3 @@ def drop_block(value: SSAValue) -> None:
     alloc = value.owner
     if isinstance(alloc, AllocOp) and not alloc.block.uses.get_length():
         erase(alloc)
-
-
-def number(attribute: Attribute | None) -> float:
-    """A float attribute's value, 0 where it is absent."""
-    return attribute.value.data if isinstance(attribute, FloatAttr) else 0.0
