@@ -44,7 +44,7 @@ def compile(module: str, artifact: str, target: str) -> dict[str, float]:
 def load(artifact: str) -> dict[str, float]:
     """Import the runtime, then load, timing both."""
     start = time.perf_counter()
-    import_module("neuronc.runtime")
+    import_module("neuronc.runtime.program")
     imported = time.perf_counter()
     import_module("neuronc").load(artifact)
     return {
