@@ -10,6 +10,7 @@ from jaxlib.mlir import ir
 from neuronc.dialects.stablehlo.dialect import OPS
 from neuronc.errors import NeuroncError, UnsupportedError
 from neuronc.frontend.calls import call_problem
+from neuronc.frontend.gaps import gap
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
 from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_shapes, has_unknown_shape
@@ -130,7 +131,7 @@ class Finder:
         if name in DYNAMIC_OPS:
             return _dynamic_problem(name)
         if name == "func.return" or (name in OPS and name not in UNSUPPORTED):
-            return None
+            return gap(op)
         return Problem("NRC-0201", name, OPS_HINT)
 
     def _result_problem(self, op: ir.Operation) -> Problem | None:

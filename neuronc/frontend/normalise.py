@@ -19,6 +19,7 @@ from neuronc.frontend.approximate import search_exactly
 from neuronc.frontend.asynchronous import run_at_start
 from neuronc.frontend.calls import entry_function, inline_calls
 from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_kept
+from neuronc.frontend.gaps import refuse_gaps
 from neuronc.frontend.given import Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
 from neuronc.frontend.shapes import is_dynamic, refine_shapes
@@ -42,7 +43,7 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
             run_at_start(module)
             search_exactly(module)
         run_passes(module, f"func.func({COMPOSITES},{QUANTISED})")
-        _legalise_chlo(module)
+        _legalise_chlo(module, program.name)
         run_passes(module, f"func.func({DEPRECATED})")
         with module.context, ir.Location.unknown():
             entry = entry_function(module, program.name)
@@ -54,11 +55,12 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
     return entry
 
 
-def _legalise_chlo(module: ir.Module) -> None:
+def _legalise_chlo(module: ir.Module, name: str) -> None:
     """Expand the CHLO operations that are not kept; the pass would expand all, so hide the rest."""
     chlo = [op for op in operations(module.operation) if name_of(op).startswith("chlo.")]
     if all(is_kept(op) for op in chlo):
         return
+    refuse_gaps(chlo, name)
     with module.context, ir.Location.unknown():
         hide_kept(chlo)
     run_passes(module, f"func.func({CHLO})")
