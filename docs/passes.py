@@ -45,6 +45,7 @@ shown. The full IR is a command away:
 LEAVES = {
     "simplified": "StableHLO, in fewer operations",
     "fused": "kernels over StableHLO, and calls of them",
+    "clustered": "kernels of several phases, and what stays on chip between them",
     "tiled": "loops over blocks on chip",
     "folded": "the same, with functions that an engine applies together as one",
     "placed": "instructions, with engines and addresses, in loops",
@@ -82,6 +83,27 @@ _SCALARS = Example(
     %s = stablehlo.multiply %x, %half : {_X}
     %y = stablehlo.add %s, %one : {_X}
     """,
+)
+_CALLS = Example(
+    "%x: tensor<8x8xf32>",
+    "tensor<8x8xf32>",
+    """
+    %t = stablehlo.tanh %x : tensor<8x8xf32>
+    %c = stablehlo.cholesky %t, lower = true : tensor<8x8xf32>
+    %y = stablehlo.tanh %c : tensor<8x8xf32>
+    """,
+)
+_LAYERS = Example(
+    f"%x: {_X}, %w: tensor<256x512xf32>",
+    "tensor<128xf32>",
+    f"""
+    %h = stablehlo.dot_general %x, %w, contracting_dims = [1] x [0]
+        : ({_X}, tensor<256x512xf32>) -> tensor<128x512xf32>
+    %low = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %m = stablehlo.reduce(%h init: %low) applies stablehlo.maximum across dimensions = [1]
+        : (tensor<128x512xf32>, tensor<f32>) -> tensor<128xf32>
+    """,
+    whole=True,
 )
 PASSES: dict[str, Example] = {
     "simplify": Example(
@@ -154,6 +176,8 @@ PASSES: dict[str, Example] = {
         whole=True,
         sbuf_bytes=5 * 1024,
     ),
+    "cluster": _LAYERS,
+    "keep-resident": _LAYERS,
     "fuse-activation": Example(
         f"%x: {_X}",
         _X,
@@ -269,7 +293,7 @@ def page() -> str:
     sections = [INTRODUCTION.strip(), *_loaded()]
     for stage in stages(DEFAULT_TARGET):
         sections += _stage(stage)
-        if stage.name == "fused":
+        if stage.name == "clustered":
             sections += _plan()
     return "\n\n".join([*sections, *_emitted()]) + "\n"
 
@@ -323,11 +347,10 @@ def _before_and_after(before: str, after: str) -> Iterator[str]:
 
 def _plan() -> Iterator[str]:
     """What is decided between the passes and not written into the IR."""
-    example = PASSES["outline"]
-    model = watched(example)[0].model
+    model = watched(_CALLS)[0].model
     yield "### plan"
     yield _prose(plan)
-    yield "The two calls of the example under `outline`, and their buffers:"
+    yield "A `tanh`, a library call and a `tanh` again, and their buffers:"
     yield "```text\n" + "\n".join(map(str, (*model.program, *model.buffers))) + "\n```"
 
 

@@ -16,12 +16,14 @@ from neuronc.artifact.model import Artifact
 from neuronc.backend.allocate import Allocate
 from neuronc.backend.assemble import assemble
 from neuronc.backend.footprint import check_footprint
+from neuronc.backend.keep_resident import KeepResident
 from neuronc.backend.plan import Plan, plan
 from neuronc.backend.select import Select
 from neuronc.backend.spill import Spill
 from neuronc.frontend.load import Shapes, load_module
 from neuronc.frontend.source import Source
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
+from neuronc.passes.cluster import Cluster
 from neuronc.passes.decompose import Decompose
 from neuronc.passes.fuse import Fuse
 from neuronc.passes.fuse_activation import FuseActivation
@@ -54,6 +56,7 @@ def stages(target: str) -> tuple[Stage, ...]:
     return (
         Stage("simplified", (Simplify(), Decompose(), Simplify()), _SOURCE),
         Stage("fused", (Materialize(), Fuse(target), Outline(), Spill(target)), _SOURCE),
+        Stage("clustered", (Cluster(), KeepResident(target)), _SOURCE),
         Stage("tiled", (TileKernels(target),), _TILE),
         Stage("folded", (FuseActivation(), FuseScalars(), FuseTensor()), _TILE),
         Stage("placed", (Select(), Allocate(target)), _MACHINE),
@@ -104,7 +107,7 @@ def lower(
         assert_leaves(module, stage)
         if options.stop_after == stage.name:
             break
-        if stage.name == "fused":
+        if stage.name == "clustered":
             start = perf_counter()
             made = plan(module)
             check_footprint(module, made, GENERATIONS[options.target], name)

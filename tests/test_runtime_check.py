@@ -327,7 +327,9 @@ def test_a_load_that_is_dropped_shows_as_a_read_before_a_write() -> None:
     raw = streams[IN].view(np.uint8).reshape(len(streams[IN]), -1)
     # Make the first load write what the second one writes.
     raw[0, 64:] = raw[1, 64:]
-    message = fails(replace(made, streams=streams), tuple(Room(i, 0, 1 << 30) for i in range(3)))
+    message = fails(
+        replace(made, streams=streams), tuple(Room(i, 0, 1 << 30) for i in range(made.buffers))
+    )
     assert "reads bytes on chip that no record has written" in message
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import cast
 
@@ -34,18 +34,21 @@ from neuronc.dialects.tile import (
 )
 from neuronc.dtypes import BY_NAME, ElementType
 from neuronc.isa.operands import FREE_DIMENSIONS_MAX
+from neuronc.passes.iteration import merge_pairs
+from neuronc.passes.layout import Layout
 
 Operand = tuple[SSAValue, Access]
 
 
 @dataclass(frozen=True)
 class Ref:
-    """A block on chip: [partitions, columns] of one element type."""
+    """Columns of a block on chip: [partitions, columns] of one element type, from `base` on."""
 
     value: SSAValue
     partitions: int
     columns: int
     element: ElementType
+    base: Affine = field(default_factory=Affine)
 
     def __getitem__(self, pairs: Sequence[tuple[int, int]]) -> Operand:
         """The access that walks these (step, count) pairs from the first column."""
@@ -63,9 +66,16 @@ class Ref:
         partitions: int | None = None,
     ) -> Operand:
         """Columns `pairs` from `offset`, of some partitions."""
-        start = offset if isinstance(offset, Affine) else Affine(offset)
         count = self.partitions - partition_start if partitions is None else partitions
-        return self.value, Access(start, pairs, partition_start, count)
+        return self.value, Access(self.base + offset, pairs, partition_start, count)
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A value that lives in a block on chip for the whole kernel, instead of in HBM."""
+
+    ref: Ref
+    layout: Layout
 
 
 class Builder:
@@ -73,7 +83,10 @@ class Builder:
 
     def __init__(self, body: Block) -> None:
         self._blocks = [body]
-        self._depth = 0
+        self._counts: list[int] = []
+        self._residents: dict[SSAValue, Resident] = {}
+        self.rejected: set[SSAValue] = set()
+        """Blocks of residents that something reaches into in a way that no access describes."""
         self.loc = ""
         self.source = ""
 
@@ -83,9 +96,9 @@ class Builder:
         block = Block()
         self._blocks[-1].add_op(ForOp.make(count, block))
         self._blocks.append(block)
-        self._depth += 1
-        yield Affine(0, (0,) * (self._depth - 1) + (1,))
-        self._depth -= 1
+        self._counts.append(count)
+        yield Affine(0, (0,) * (len(self._counts) - 1) + (1,))
+        self._counts.pop()
         self._blocks.pop()
 
     def tiles(self, extent: int, tile: int) -> Iterator[tuple[Affine, int]]:
@@ -121,8 +134,44 @@ class Builder:
         self._blocks[-1].add_op(op)
         return Ref(op.results[0], partitions, columns, element)
 
+    def reside(self, layout: Layout, element: ElementType) -> SSAValue:
+        """Reserve the block of a value that stays on chip; stands where its buffer would."""
+        ref = self.alloc(layout.partitions, layout.block_columns, element)
+        self._residents[ref.value] = Resident(ref, layout)
+        return ref.value
+
+    def window(
+        self,
+        buffer: SSAValue,
+        base: Affine,
+        lanes: tuple[int, int],
+        step: int,
+        free: tuple[tuple[int, int], ...],
+    ) -> Ref | None:
+        """A resident's columns behind a window of its buffer, where they are one dense run.
+
+        The arguments are `transfer`'s. None also where `buffer` is in HBM.
+        """
+        found = self._residents.get(buffer)
+        if found is None:
+            return None
+        inside = found.layout.access(base, lanes, step, free, self._counts)
+        size = prod(n for _, n in free)
+        if inside is None or lanes[0] or merge_pairs(inside.pairs) not in ((), ((1, size),)):
+            return None
+        return Ref(buffer, lanes[1], size, found.ref.element, inside.offset)
+
+    def layout_of(self, buffer: SSAValue) -> Layout | None:
+        """How a resident lies on chip; None for a buffer in HBM."""
+        found = self._residents.get(buffer)
+        return found.layout if found else None
+
     def append(self, cls: type[TileOp], operands: Sequence[Operand], **attributes: object) -> None:
         """Append a tile op; plain Python attribute values are wrapped."""
+        whole = [v for v, access in operands if v in self._residents and not access.partitions]
+        if whole:
+            self.rejected.update(whole)
+            return
         wrapped = {name: _wrap(value) for name, value in attributes.items() if value is not None}
         wrapped["access"] = ArrayAttr([AccessAttr(_normal(access)) for _, access in operands])
         if self.loc:
@@ -145,16 +194,39 @@ class Builder:
         free: tuple[tuple[int, int], ...],
         store: bool,
     ) -> None:
-        """DMA between columns of a block and a window of a buffer.
+        """DMA between columns of a block and a window of a buffer; a copy where that resides.
 
         `lanes` is (partition start, count), `window` the buffer, its first element and the step
         between partitions, `free` the (step, count) pairs that run along the columns.
         """
         buffer, base, step = window
+        if buffer in self._residents:
+            self._copy(ref, column, lanes, window, free, store)
+            return
         for shift, at, pairs in _at_most(free or ((1, 1),), FREE_DIMENSIONS_MAX):
             outside = hbm(buffer, base + shift, ((step, lanes[1]), *pairs))
             inside = ref.at(column + at, shape_pairs([n for _, n in pairs]), *lanes)
             self.dma(*((outside, inside) if store else (inside, outside)))
+
+    def _copy(
+        self,
+        ref: Ref,
+        column: Affine,
+        lanes: tuple[int, int],
+        window: tuple[SSAValue, Affine, int],
+        free: tuple[tuple[int, int], ...],
+        store: bool,
+    ) -> None:
+        """Columns of a block to or from a resident, on the same partitions."""
+        buffer, base, step = window
+        layout = self._residents[buffer].layout
+        for shift, at, pairs in _at_most(free or ((1, 1),), FREE_DIMENSIONS_MAX):
+            outside = layout.access(base + shift, lanes, step, pairs, self._counts)
+            if outside is None:
+                self.rejected.add(buffer)
+                return
+            inside = ref.at(column + at, shape_pairs([n for _, n in pairs]), *lanes)
+            self.cast(*(((buffer, outside), inside) if store else (inside, (buffer, outside))))
 
     def number(
         self,

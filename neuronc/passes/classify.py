@@ -29,6 +29,8 @@ from neuronc.passes.views import is_view_op, splat_of
 CONTROL = (WhileOp, IfOp, CaseOp)
 _NO_KERNEL = frozenset({ConstantOp, *CONTROL})
 MAP, CONTRACT, MOVE, INDEX, LIBRARY = "map", "contract", "move", "index", "library"
+BLOCK = "block"
+"""A kernel of several phases, each of one of the kinds above."""
 
 
 def kind_of(op: Operation) -> str | None:

@@ -22,6 +22,8 @@ from neuronc.passes.iteration import Load, Strided, Tile, merge_pairs
 
 Kind = str
 FULL, ROW, ONE = "full", "row", "one"
+LANES, FREE, REDUCED = range(3)
+"""Classes of dimensions: on the partitions because of what resides, free to lie there, removed."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Frame:
     blocks: dict[Load | SSAValue, tuple[Ref, Kind]] = field(
         default_factory=dict[Load | SSAValue, tuple[Ref, Kind]]
     )
+    targets: dict[SSAValue, Ref] = field(default_factory=dict[SSAValue, Ref])
+    """Where full results go that stay on chip."""
 
     def width(self, kind: Kind) -> int:
         """Columns of a block of this kind."""

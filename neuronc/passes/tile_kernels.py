@@ -19,6 +19,7 @@ from neuronc.dialects.tile import KernelOp
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder
+from neuronc.passes.tile_block import lower_block
 from neuronc.passes.tile_contract import ContractLowering
 from neuronc.passes.tile_index import lower_index
 from neuronc.passes.tile_library import lower_library
@@ -71,6 +72,8 @@ def _lower(kind: str, body: Body, builder: Builder, hw: Generation) -> None:
             lower_move(body, builder)
         case "index":
             lower_index(body, builder, hw)
+        case "block":
+            lower_block(body, builder, hw, _lower)
         case _:
             lower_library(body, builder)
 

@@ -32,8 +32,11 @@ from neuronc.passes.builder import Builder, Operand, Ref
 from neuronc.passes.functions import map_function, reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.mapping import (
+    FREE,
     FULL,
+    LANES,
     ONE,
+    REDUCED,
     ROW,
     Frame,
     Kind,
@@ -65,12 +68,28 @@ class MapLowering:
         stores = [self._strided(dense(o, shape_of(v)), self._level(v)) for o, v in self._outs()]
         keys = list(self._accesses)
         sizes = [*self._space.rows, *(self._space.shape[d] for d in self._space.reduced)]
-        groups = [0] * len(self._space.rows) + [1] * len(self._space.reduced)
+        lanes = self._resident_rows()
+        kept = len(self._space.rows)
+        groups = [LANES] * lanes + [FREE] * (kept - lanes) + [REDUCED] * (len(sizes) - kept)
         every = [*self._accesses.values(), *stores]
         sizes, groups, every = collapse(sizes, groups, every)
-        self._emit_space(
-            sizes, groups.count(0), dict(zip(keys, every, strict=False)), every[len(keys) :]
-        )
+        loads, stores = dict(zip(keys, every, strict=False)), every[len(keys) :]
+        kept = len(sizes) - groups.count(REDUCED)
+        if lanes:
+            at = 0 if groups.count(LANES) else None
+            self._emit_tiles(sizes, kept, at, loads, stores)
+        else:
+            self._emit_space(sizes, kept, loads, stores)
+
+    def _resident_rows(self) -> int:
+        """Leading dimensions of the space that lie on partitions, as what resides says; or 0."""
+        buffers = [*self._body.buffers.values(), *self._body.outputs]
+        layouts = [found for b in buffers if (found := self._b.layout_of(b)) is not None]
+        for layout in sorted(layouts, key=lambda known: -known.rows):
+            for d in range(1, len(self._space.rows) + 1):
+                if prod(self._space.rows[:d]) == layout.rows and not layout.across:
+                    return d
+        return 0
 
     def _outs(self) -> list[tuple[SSAValue, SSAValue]]:
         return list(zip(self._body.outputs, self._body.yielded, strict=True))
@@ -127,7 +146,8 @@ class MapLowering:
             loads = {load: fold(access, at, factor) for load, access in loads.items()}
             stores = [fold(access, at, factor) for access in stores]
             kept += 1
-        self._emit_tiles(sizes, kept, loads, stores)
+        at = partition_dimension(sizes, kept, self._hw.partitions)
+        self._emit_tiles(sizes, kept, at, loads, stores)
 
     def _emit_line(self, size: int, loads: dict[Load, Strided], stores: list[Strided]) -> None:
         columns = line_columns(size, self._columns(), self._hw.partitions)
@@ -143,7 +163,8 @@ class MapLowering:
                 two = len(count) == 2
                 inner = {key: part(access, start, two) for key, access in loads.items()}
                 outer = [part(access, start, two) for access in stores]
-                self._emit_tiles(count, len(count), inner, outer)
+                at = partition_dimension(count, len(count), self._hw.partitions)
+                self._emit_tiles(count, len(count), at, inner, outer)
 
     def _columns(self) -> int:
         """Widest block of this kernel."""
@@ -152,14 +173,18 @@ class MapLowering:
         return min(columns_max(values, max(widest, 4), self._hw), BLOCK_COLUMNS)
 
     def _emit_tiles(
-        self, sizes: Sequence[int], kept: int, loads: dict[Load, Strided], stores: list[Strided]
+        self,
+        sizes: Sequence[int],
+        kept: int,
+        on_partitions: int | None,
+        loads: dict[Load, Strided],
+        stores: list[Strided],
     ) -> None:
-        on_partitions = partition_dimension(sizes, kept, self._hw.partitions)
         free = [d for d in range(kept) if d != on_partitions]
         columns = list(range(kept, len(sizes)))
         length = prod(sizes[d] for d in columns)
         chunk = [sizes[d] for d in columns]
-        if length > self._resident_max():
+        if length > self._resident_max() and self._can_stream():
             chunk = list(tile_shape(chunk, self._columns()))
         room = max(1, self._columns() // prod(chunk))
         counts = tile_shape([sizes[d] for d in free], room)
@@ -168,6 +193,13 @@ class MapLowering:
             for start, partitions in self._b.tiles(extent, self._hw.partitions):
                 at = Position(on_partitions, start, partitions, free, starts, taken)
                 self._emit_rows(at, sizes, columns, chunk, loads, stores)
+
+    def _can_stream(self) -> bool:
+        """Whether no full value depends on a reduction; else whole rows stay, or do not fit."""
+        rows = {r for op in self._ops for r in op.results if self._level(r) == ROW}
+        full = [op for op in self._ops if self._level(op.results[0]) == FULL]
+        sources = [self._body.source(v) for op in full for v in op.operands]
+        return not any(isinstance(s, View) and s.source in rows for s in sources)
 
     def _resident_max(self) -> int:
         values = len(self._accesses) + len(self._ops)
@@ -187,6 +219,7 @@ class MapLowering:
         if chunk == whole:
             frame = Frame(at.partitions, prod(at.taken), prod(whole))
             tile = at.tile(len(sizes), columns, [Affine()] * len(whole), whole)
+            self._aim(frame, tile, stores, FULL)
             for op in self._ops:
                 self._emit_op(op, frame, tile, loads)
             self._emit_stores(frame, tile, stores, {FULL, ROW})
@@ -214,6 +247,7 @@ class MapLowering:
         for starts, taken in self._b.nest([sizes[d] for d in columns], chunk):
             frame = Frame(at.partitions, prod(at.taken), prod(taken))
             tile = at.tile(len(sizes), columns, list(starts), list(taken))
+            self._aim(frame, tile, stores, FULL)
             for op in streamed:
                 if isinstance(op, ReduceOp):
                     self._accumulate(op, totals[op], frame, tile, loads)
@@ -231,6 +265,14 @@ class MapLowering:
     def _streams(self, op: Operation) -> bool:
         return isinstance(op, ReduceOp) or self._level(op.results[0]) == FULL
 
+    def _aim(self, frame: Frame, tile: Tile, stores: list[Strided], level: Kind) -> None:
+        """Have results that reside computed right where they stay."""
+        for (buffer, value), access in zip(self._outs(), stores, strict=True):
+            if self._level(value) == level:
+                there = self._window(access, buffer, level, tile, frame)
+                if there is not None:
+                    frame.targets[value] = there
+
     def _emit_stores(
         self, frame: Frame, tile: Tile, stores: list[Strided], levels: set[Kind]
     ) -> None:
@@ -238,6 +280,8 @@ class MapLowering:
             if self._level(value) not in levels:
                 continue
             ref, kind = frame.blocks[value]
+            if ref is frame.targets.get(value):
+                continue
             self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=True)
 
     def _emit_op(self, op: Operation, frame: Frame, tile: Tile, loads: dict[Load, Strided]) -> None:
@@ -250,7 +294,9 @@ class MapLowering:
         self._locate(op)
         sources = [self._operand(op, i, frame, tile, loads, level) for i in range(len(op.operands))]
         result = op.results[0]
-        ref = self._b.alloc(frame.partitions, frame.width(level), element(result))
+        ref = frame.targets.get(result)
+        if ref is None:
+            ref = self._b.alloc(frame.partitions, frame.width(level), element(result))
         frame.blocks[result] = (ref, level)
         map_function(self._b, op, ref[frame.pairs(level, level)], sources, frame.partitions)
 
@@ -278,6 +324,10 @@ class MapLowering:
     ) -> tuple[Ref, Kind]:
         """Bring a buffer's part (or an iota) on chip, as narrow as its strides allow."""
         kind = narrowest(access, tile, level, len(self._space.reduced) > 0)
+        if access.source is not None:
+            there = self._window(access, self._body.buffers[access.source], kind, tile, frame)
+            if there is not None:
+                return there, kind
         ref = self._b.alloc(frame.partitions, frame.width(kind), key.element)
         if access.source is None:
             self._iota(ref, kind, access, tile, frame)
@@ -285,6 +335,16 @@ class MapLowering:
             buffer = self._body.buffers[access.source]
             self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=False)
         return ref, kind
+
+    def _window(
+        self, access: Strided, buffer: SSAValue, kind: Kind, tile: Tile, frame: Frame
+    ) -> Ref | None:
+        """The columns on chip that the access reads or writes, if its buffer resides."""
+        step, free = split(access, tile, kind)
+        if prod(n for _, n in free) != frame.width(kind):
+            return None
+        base = tile.offset(access.strides) + access.offset
+        return self._b.window(buffer, base, (0, frame.partitions), step, free)
 
     def _dma(
         self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame, store: bool

@@ -1,0 +1,181 @@
+"""Decide which values of a kernel of phases stay in SBUF, and hand the others out to HBM.
+
+    program.kernel @block_2 { %h = fusion(%x, %w);  %y = fusion(%h);  yield %y }
+  becomes
+    program.kernel @block_2 { %h = fusion(%x, %w) {layouts = ["rows 512x3072"]};  ...;  yield %y }
+  or, where %h cannot stay,
+    program.kernel @block_2 { ...;  yield %y, %h }
+
+A value stays where it fits beside the others alive with it, and where every phase reaches into it
+in a way that partitions and columns can follow; both are found out by tiling the kernel, a matter
+of milliseconds for each distinct one. A value that does not stay is one more result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.ir import Block, BlockArgument, SSAValue
+from xdsl.passes import ModulePass
+
+from neuronc.backend.allocate import allocate
+from neuronc.dialects.program import CallOp, FusionOp, KernelOp, YieldOp
+from neuronc.dialects.stablehlo.contraction import DotGeneralOp
+from neuronc.dialects.types import element_type, shape_of
+from neuronc.errors import CapacityError
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
+from neuronc.passes.attributes import ints
+from neuronc.passes.classify import BLOCK
+from neuronc.passes.cluster import callee_of, symbol_of
+from neuronc.passes.layout import Layout
+from neuronc.passes.tile_block import Layouts, Lives, NotResidentError, origin, write_layouts
+from neuronc.passes.tile_kernels import lower_kernel
+
+SMALL_ELEMENTS = 4096
+"""A value this small may lie on fewer partitions than there are: a step through HBM costs more."""
+
+
+@dataclass(frozen=True)
+class KeepResident(ModulePass):
+    """Give the values between phases a place on chip, or make them results."""
+
+    name = "keep-resident"
+
+    target: str = DEFAULT_TARGET
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Decide for each kernel of phases by itself."""
+        hw = GENERATIONS[self.target]
+        kernels = [k for k in op.body.block.ops if isinstance(k, KernelOp)]
+        calls: dict[str, list[CallOp]] = {}
+        for call in op.walk():
+            if isinstance(call, CallOp):
+                calls.setdefault(callee_of(call), []).append(call)
+        for kernel in kernels:
+            if kernel.attributes["kind"] == StringAttr(BLOCK):
+                _Choice(kernel, calls.get(symbol_of(kernel), []), hw).make()
+
+
+@dataclass
+class _Choice:
+    kernel: KernelOp
+    calls: list[CallOp]
+    hw: Generation
+    layouts: Layouts = field(default_factory=dict[SSAValue, Layout])
+
+    def __post_init__(self) -> None:
+        self.block = self.kernel.body.block
+        self.phases = [op for op in self.block.ops if isinstance(op, FusionOp)]
+        self.options = {v: list(_layouts(v, self.hw)) for v in self._candidates()}
+
+    def make(self) -> None:
+        """Start from what fits by its size, and give up what does not work out."""
+        self._start()
+        while not self._try():
+            pass
+
+    def _candidates(self) -> list[SSAValue]:
+        """What a phase makes for another, and inputs that several phases read."""
+        made = [v for p in self.phases for v in p.results]
+        read = [origin(v) for p in self.phases for v in dict.fromkeys(map(origin, p.operands))]
+        shared = [v for v in dict.fromkeys(read) if read.count(v) > 1]
+        inputs = [v for v in shared if isinstance(v, BlockArgument)]
+        return [v for v in (*made, *inputs) if v in read and element_type(v.type).engine]
+
+    def _start(self) -> None:
+        """Take values, the smallest first, as long as all that live together leave half of SBUF."""
+        budget = self.hw.sbuf_bytes_per_partition // 2
+        for value in sorted(self.options, key=lambda v: prod(shape_of(v))):
+            if not self.options[value]:
+                continue
+            layouts = {**self.layouts, value: self.options[value][0]}
+            lives = Lives.of(self.phases, layouts)
+            if all(lives.bytes_at(i) <= budget for i in range(len(self.phases))):
+                self.layouts = layouts
+
+    def _try(self) -> bool:
+        """Tile and place the kernel as chosen; else choose anew and say that it failed."""
+        write_layouts(self.kernel, self.layouts)
+        self._hand_out()
+        try:
+            allocate(lower_kernel(self.kernel, self.hw), self.hw)
+        except NotResidentError as error:
+            for value in error.values:
+                self._next(value)
+            return False
+        except CapacityError:
+            if not self.layouts:
+                raise
+            del self.layouts[max(self.layouts, key=self._bytes)]
+            return False
+        return True
+
+    def _next(self, value: SSAValue) -> None:
+        """The next layout of a value, or HBM after the last."""
+        tried = self.options[value].pop(0)
+        assert tried == self.layouts[value]
+        if self.options[value]:
+            self.layouts[value] = self.options[value][0]
+        else:
+            del self.layouts[value]
+
+    def _bytes(self, value: SSAValue) -> int:
+        return self.layouts[value].block_columns * element_type(value.type).bytes
+
+    def _hand_out(self) -> None:
+        """Make every value that is not on chip a result of the kernel, and of its calls."""
+        last = self.block.last_op
+        assert isinstance(last, YieldOp)
+        handed = set(last.operands)
+        more = [v for p in self.phases for v in p.results if v not in {*handed, *self.layouts}]
+        if not more:
+            return
+        self.block.insert_op_before(YieldOp.create(operands=[*last.operands, *more]), last)
+        last.detach()
+        last.erase()
+        self.calls = [_with_results(call, more) for call in self.calls]
+
+
+def _with_results(call: CallOp, more: Sequence[SSAValue]) -> CallOp:
+    """The call with some more results."""
+    types = [*(r.type for r in call.results), *(v.type for v in more)]
+    made = CallOp.create(
+        operands=call.operands, result_types=types, attributes=dict(call.attributes)
+    )
+    block = call.parent
+    assert isinstance(block, Block)
+    block.insert_op_before(made, call)
+    for old, new in zip(call.results, made.results, strict=False):
+        old.replace_all_uses_with(new)
+    call.detach()
+    call.erase()
+    return made
+
+
+def _layouts(value: SSAValue, hw: Generation) -> Iterator[Layout]:
+    """Layouts to try: rows and columns as the contraction that makes it has them, then others."""
+    shape = shape_of(value)
+    if not prod(shape):
+        return
+    splits = [_made_split(value), *range(len(shape) - 1, 0, -1)]
+    for split in dict.fromkeys(s for s in splits if s is not None):
+        layout = Layout(prod(shape[:split]), prod(shape[split:]), hw.partitions)
+        if layout.partitions == hw.partitions or prod(shape) <= SMALL_ELEMENTS:
+            yield layout
+
+
+def _made_split(value: SSAValue) -> int | None:
+    """How many leading dimensions are rows of the contraction that makes a value."""
+    fusion = value.owner
+    if not isinstance(fusion, FusionOp):
+        return None
+    dot = next((op for op in fusion.body.block.ops if isinstance(op, DotGeneralOp)), None)
+    if dot is None:
+        return None
+    rank = len(shape_of(dot.operands[1]))
+    fixed = len(ints(dot, "rhs_batching_dimensions")) + len(ints(dot, "rhs_contracting_dimensions"))
+    return len(shape_of(value)) - (rank - fixed)
