@@ -22,6 +22,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from neuronc.artifact.model import Buffer, BufferKind, Call, Case, Step, While
 from neuronc.backend.plan import Plan, plan
+from neuronc.backend.signature import signature
 from neuronc.dialects.program import CallOp, KernelOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
@@ -100,6 +101,7 @@ class Memory:
     def __init__(self, made: Plan, module: ModuleOp) -> None:
         self._buffers, self._kernels = made.buffers, made.kernels
         self._tied = tied_kernels(module)
+        self._donated = donated_of(module)
         self._held: dict[int, Symbol] = {}
         for number, buffer in enumerate(made.buffers):
             if buffer.kind is BufferKind.INPUT:
@@ -142,7 +144,9 @@ class Memory:
             self._write(output, symbol_of(name, symbols, i))
 
     def _write(self, number: int, symbol: Symbol) -> None:
-        assert self._buffers[number].kind in (BufferKind.OUTPUT, BufferKind.TEMPORARY)
+        buffer = self._buffers[number]
+        donated = buffer.kind is BufferKind.INPUT and buffer.index in self._donated
+        assert donated or buffer.kind in (BufferKind.OUTPUT, BufferKind.TEMPORARY)
         self._held = {n: s for n, s in self._held.items() if not self._meet(n, number)}
         # A copy is what it copies.
         self._held[number] = symbol[1] if symbol[0] == "copy" else symbol
@@ -152,6 +156,23 @@ class Memory:
         if a.kind is not BufferKind.TEMPORARY or b.kind is not BufferKind.TEMPORARY:
             return one == other
         return one == other or (a.offset < end(b) and b.offset < end(a))
+
+
+def donated_of(module: ModuleOp) -> dict[int, int]:
+    """Output by the input that is donated to it."""
+    main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
+    inputs, _ = signature(main)
+    return {i: info.donated for i, info in enumerate(inputs) if info.donated >= 0}
+
+
+def outputs_of(made: Plan, module: ModuleOp) -> dict[int, int]:
+    """The buffer of each output: its own, or that of the input donated to it."""
+    taken = {
+        donated_of(module)[b.index]: n
+        for n, b in enumerate(made.buffers)
+        if b.kind is BufferKind.INPUT and b.index in donated_of(module)
+    }
+    return taken | {b.index: n for n, b in enumerate(made.buffers) if b.kind is BufferKind.OUTPUT}
 
 
 def end(buffer: Buffer) -> int:
@@ -175,9 +196,9 @@ def constant(array: np.ndarray) -> Symbol:
     return ("constant", *same)
 
 
-def assert_planned(fn: Callable[..., Any], *args: Any) -> Plan:
+def assert_planned(fn: Callable[..., Any], *args: Any, donated: tuple[int, ...] = ()) -> Plan:
     """Plan a program and compare it with the program, three times with other choices."""
-    return assert_source_planned(jax.jit(fn, keep_unused=True).lower(*args))
+    return assert_source_planned(jax.jit(fn, keep_unused=True, donate_argnums=donated).lower(*args))
 
 
 def assert_source_planned(source: Any) -> Plan:
@@ -192,7 +213,7 @@ def assert_source_planned(source: Any) -> Plan:
         wanted = run_program(main.body.block, values, asked)
         memory = Memory(made, module)
         memory.run(made.steps, answered)
-        outputs = {b.index: n for n, b in enumerate(made.buffers) if b.kind is BufferKind.OUTPUT}
+        outputs = outputs_of(made, module)
         assert [memory.read(outputs[i]) for i in range(len(outputs))] == wanted
         assert asked.asked == answered.asked
     return made
@@ -281,6 +302,43 @@ def test_an_update_through_reshapes_is_in_place() -> None:
         return lax.dynamic_update_slice(flat, x.reshape(32)[:3], (i,)).reshape(4, 8)
 
     assert copies(assert_planned(program, X, INDEX)) == 0
+
+
+def outputs_with_bytes(made: Plan) -> int:
+    return sum(b.kind is BufferKind.OUTPUT for b in made.buffers)
+
+
+def test_an_update_of_a_donated_input_is_in_place() -> None:
+    def program(x: jax.Array, y: jax.Array, i: jax.Array) -> Any:
+        x = put(x, product(y)[:2], i)
+        return x, product(x)
+
+    made = assert_planned(program, X, X, INDEX, donated=(0,))
+    assert (copies(made), outputs_with_bytes(made)) == (0, 1)
+
+
+def test_a_donated_input_that_is_read_later_keeps_its_bytes() -> None:
+    def program(x: jax.Array, i: jax.Array) -> Any:
+        return put(x, x[:2] + 1, i), product(x)
+
+    made = assert_planned(program, X, INDEX, donated=(0,))
+    assert (copies(made), outputs_with_bytes(made)) == (1, 2)
+
+
+def test_a_loop_updates_a_donated_input_in_place() -> None:
+    def program(x: jax.Array, y: jax.Array) -> jax.Array:
+        x = put(x, y[:2], 1)
+        return lax.fori_loop(0, 5, lambda i, c: put(c, y[:1], i), x)
+
+    made = assert_planned(program, X, X, donated=(0,))
+    assert not outputs_with_bytes(made)
+    assert sum(b >= 128 for b in bytes_of(made)) == 0
+
+
+def test_donated_inputs_may_swap_or_come_back_as_they_are() -> None:
+    made = assert_planned(lambda x, y: (y, x), X, X, donated=(0, 1))
+    assert outputs_with_bytes(made) == 2
+    assert_planned(lambda x, y: (x, x, product(y)), X, X, donated=(0, 1))
 
 
 def test_what_an_update_reads_is_not_what_it_overwrites() -> None:
@@ -446,6 +504,7 @@ def random_program(chance: Random, depth: int = 0) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_random_program_is_planned_right(seed: int) -> None:
+@pytest.mark.parametrize("donated", [(), (0, 1, 2)])
+def test_a_random_program_is_planned_right(seed: int, donated: tuple[int, ...]) -> None:
     made = random_program(Random(seed))
-    assert_planned(lambda x, y, z, i: made([x, y, product(z)], i), X, X, X, INDEX)
+    assert_planned(lambda x, y, z, i: made([x, y, product(z)], i), X, X, X, INDEX, donated=donated)

@@ -13,7 +13,8 @@ from jax import lax
 
 from neuronc.errors import InputError
 from neuronc.pipeline import compile_artifact
-from neuronc.runtime.program import COPIED_BYTES_MAX, Program
+from neuronc.runtime.arguments import COPIED_BYTES_MAX
+from neuronc.runtime.program import Program
 
 LARGE = (512, COPIED_BYTES_MAX // 4 // 512 + 1)
 """Too large to be copied: such an input is read where it is."""

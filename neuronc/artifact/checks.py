@@ -157,9 +157,15 @@ def _check_buffers(artifact: Artifact, name: str) -> None:
         if buffer.offset < 0 or buffer.offset + size > room or not whole:
             problem = f"{size} bytes at {buffer.offset}, of {room} bytes"
             raise ArtifactError(where, problem, DAMAGED, code="NRC-0412")
-    held = sorted(b.index for b in artifact.buffers if b.kind is BufferKind.OUTPUT)
-    if held != list(range(len(artifact.outputs))):
+    held = [b.index for b in artifact.buffers if b.kind is BufferKind.OUTPUT]
+    if sorted(held + _taken_over(artifact, held)) != list(range(len(artifact.outputs))):
         raise ArtifactError(f"{name}: buffers", "not one for each output", DAMAGED, code="NRC-0409")
+
+
+def _taken_over(artifact: Artifact, held: Sequence[int]) -> list[int]:
+    """The outputs without a buffer of their own: each is in that of the input donated to it."""
+    given = (artifact.inputs[b.index] for b in artifact.buffers if b.kind is BufferKind.INPUT)
+    return [i.donated for i in given if i.donated >= 0 and i.donated not in held]
 
 
 def _room(artifact: Artifact, buffer: Buffer, where: str) -> int:

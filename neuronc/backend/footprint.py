@@ -9,8 +9,8 @@ from xdsl.dialects.func import FuncOp
 
 from neuronc.artifact.footprint import footprint
 from neuronc.artifact.model import Buffer, BufferKind, TensorInfo
-from neuronc.backend.assemble import signature
 from neuronc.backend.plan import Plan
+from neuronc.backend.signature import signature
 from neuronc.errors import CapacityError
 from neuronc.hardware import Generation
 from neuronc.units import format_bytes

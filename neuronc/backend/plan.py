@@ -6,22 +6,27 @@
 
 A value is computed straight into the output, loop variable or branch result that it becomes,
 where nothing still reads what is there; kernels that update in place get their operand's buffer
-where it is dead, and a copy of it where it is not. Temporaries share one arena by live range.
+where it is dead, and a copy of it where it is not. A result that may take a donated argument's
+memory does, where it can be computed there; else it has its own. Temporaries share one arena by
+live range.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 
 from neuronc.artifact.model import Buffer, BufferKind, Call, Case, Step, While
 from neuronc.backend.lifetime import ancestor, readers, root, spans
+from neuronc.backend.signature import signature
 from neuronc.backend.storage import Storage, arrange
 from neuronc.dialects.program import CallOp, KernelOp, MaterializeOp, YieldOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
@@ -73,7 +78,11 @@ class _Planner:
             self.storage[argument] = self._make(BufferKind.INPUT, i, argument)
         last = block.last_op
         assert last is not None
-        outputs = [self._make(BufferKind.OUTPUT, i, v) for i, v in enumerate(last.operands)]
+        donors = self._donors(list(last.operands), block)
+        outputs = [
+            self.storage[donors[i]] if i in donors else self._make(BufferKind.OUTPUT, i, v)
+            for i, v in enumerate(last.operands)
+        ]
         for value, output in zip(last.operands, outputs, strict=True):
             self._want(value, output, block)
         steps = self._block(block)
@@ -92,6 +101,19 @@ class _Planner:
             tuple(self.kernels),
             tuple(handle.array for handle in self.constants),
         )
+
+    def _donors(self, values: Sequence[SSAValue], block: Block) -> dict[int, SSAValue]:
+        """By output: the donated argument in whose memory it can be computed."""
+        donors: dict[int, SSAValue] = {}
+        inputs, outputs = signature(self.main)
+        for info, argument in zip(inputs, block.args, strict=True):
+            number = info.donated
+            if number < 0 or number in donors:
+                continue
+            same = (info.shape, info.dtype) == (outputs[number].shape, outputs[number].dtype)
+            if same and self._may_overwrite(argument, values[number], block):
+                donors[number] = argument
+        return donors
 
     def _make(
         self, kind: BufferKind, index: int, value: SSAValue, op: Operation | None = None
@@ -113,8 +135,9 @@ class _Planner:
         if not isinstance(op, Operation) or op.parent is not block or base in self.wanted:
             return
         self.wanted[base] = target
-        if isinstance(op, CallOp) and self._is_tied(op) and self._dies_at(op.operands[0], op):
-            self._want(op.operands[0], target, block)
+        before = self._continued(base)
+        if before is not None:
+            self._want(before, target, block)
 
     def _block(self, block: Block) -> list[_Step]:
         steps: list[_Step] = []
@@ -191,6 +214,17 @@ class _Planner:
         target = self._target(op.results[0], op)
         return target, [self._copy(source, target)]
 
+    def _continued(self, value: SSAValue) -> SSAValue | None:
+        """The operand that `value`'s op, an update or a loop, may turn into it in its buffer."""
+        op = value.owner
+        if isinstance(op, CallOp) and self._is_tied(op) and value is op.results[0]:
+            return op.operands[0] if self._dies_at(op.operands[0], op) else None
+        if isinstance(op, WhileOp):
+            operand = op.operands[list(op.results).index(cast(OpResult, value))]
+            dead = self._dies_at(operand, op) and not _is_captured(operand, op)
+            return operand if dead else None
+        return None
+
     def _dies_at(self, value: SSAValue, op: Operation) -> bool:
         """Whether nothing in the block reads the value's buffer after `op`."""
         base = root(value)
@@ -237,11 +271,12 @@ class _Planner:
         condition, body = (region.block for region in op.regions)
         carries: list[Storage] = []
         starts: list[Storage] = []
+        asked = [self.wanted[r] for r in op.results if r in self.wanted]
         for value, result in zip(op.operands, op.results, strict=True):
             source = self._read(value, op)
             mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
             dead = self._dies_at(value, op) and not _is_captured(value, op)
-            reuse = mine and dead and source not in carries
+            reuse = mine and dead and source not in (*carries, *asked)
             carry = self.wanted.get(result) or (source if reuse else self._temporary(result, op))
             self._touch(carry, op)
             carries.append(carry)
@@ -269,14 +304,16 @@ class _Planner:
 
     def _may_overwrite(self, argument: SSAValue, value: SSAValue, body: Block) -> bool:
         """Whether the first op that computes `value` in place is the last to read `argument`."""
-        op = root(value).owner
-        while isinstance(op, CallOp) and op.parent is body and self._is_tied(op):
-            before = root(op.operands[0])
-            if before is argument:
-                return self._dies_at(argument, op)
-            if not self._dies_at(before, op):
+        base = root(value)
+        op = base.owner
+        while isinstance(op, Operation) and op.parent is body:
+            before = self._continued(base)
+            if before is None:
                 break
-            op = before.owner
+            base = root(before)
+            op = base.owner
+        if base is argument:
+            return True
         if not isinstance(op, Operation) or op.parent is not body:
             return False
         start = self._span[op][0]

@@ -1,19 +1,19 @@
 """A loaded model: call it with arrays, get arrays.
 
-Loading maps the file; the first call binds. Small inputs are copied into the program's own
-buffers; large ones (weights) are read where they are, and only the kernels that read one are bound
-anew when it changes place.
+Loading maps the file; the first call binds kernels. Inputs may be bound once instead of given at
+each call, and are then read, and where donated updated, in the caller's memory (`arguments`). Only
+the kernels that reach a buffer are bound anew when it changes place.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neuronc.artifact.container import Data, read
 from neuronc.artifact.external import attach
@@ -21,16 +21,14 @@ from neuronc.artifact.model import Artifact, BufferKind, Call, Case, Step, Tenso
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import ArtifactError, InputError
 from neuronc.hardware import GENERATIONS
+from neuronc.runtime.arguments import Arguments, bytes_of
 from neuronc.runtime.bind import BoundKernel, bind_kernel
 from neuronc.runtime.blas import single_threaded
 from neuronc.runtime.check import Prover
-from neuronc.runtime.memory import Bytes, Core
+from neuronc.runtime.memory import Array, Bytes, Core
 from neuronc.runtime.schedule import Item, split
 from neuronc.runtime.workers import Lists, Team
 
-Array = NDArray[np.generic]
-COPIED_BYTES_MAX = 1 << 20
-"""Inputs up to this size are copied at each call; larger ones are read in place."""
 Thunk = Callable[[], object]
 
 
@@ -76,26 +74,50 @@ class Program:
         self._sites: list[_Site] = []
         self._items: dict[int, list[list[Item]]] = {}
         self._team = Team(1 if check else workers or _cores())
-        self._main: Thunk | None = None
 
     def __call__(self, *arrays: Array) -> list[Array]:
-        """Run on one array per input, in order; returns one fresh array per output.
+        """Run on one array per input that is not bound, in order; returns one array per output.
+
+        An output whose donated input is bound is that array, updated; all others are fresh.
 
         Raises:
             InputError: on a wrong number, shape or element type.
         """
-        inputs = _checked(arrays, self.artifact.inputs)
-        if self._main is None:
-            self._prepare()
-        self._place(inputs)
-        main = self._main
-        assert main is not None
+        arguments, main = self._ready
+        arguments.place(arrays)
         with np.errstate(all="ignore"), single_threaded():
             main()
-        return self._outputs()
+        return arguments.results()
 
-    def _prepare(self) -> None:
-        """Reserve the memories and turn the program into one call."""
+    def bind(self, arrays: Mapping[int | str, Array]) -> None:
+        """Bind inputs by name or position until they are bound anew; calls take the others.
+
+        The program works in the arrays' own memory: what the caller writes there the next call
+        reads, and what it makes of a donated input it leaves there. Arrays that are no contiguous
+        run work too, but are copied at each call.
+
+        Raises:
+            InputError: there is no such input, or an array does not fit it; nothing is bound then.
+        """
+        self._ready[0].bind(arrays)
+
+    def unbind(self) -> None:
+        """Give up the arrays that are bound."""
+        self._ready[0].unbind()
+
+    @property
+    def free_inputs(self) -> tuple[TensorInfo, ...]:
+        """What a call takes, in order: the inputs that are not bound."""
+        return self._ready[0].free
+
+    @property
+    def copied_bytes(self) -> int:
+        """What the last call copied between the caller's arrays and the program's own buffers."""
+        return self._ready[0].copied_bytes
+
+    @cached_property
+    def _ready(self) -> tuple[Arguments, Thunk]:
+        """Reserve the memories, and turn the program into one call."""
         artifact = self.artifact
         self._core = Core.of(self._hw)
         arena = np.zeros(artifact.temporary_bytes, np.uint8)
@@ -105,37 +127,20 @@ class Program:
             elif buffer.kind is BufferKind.CONSTANT:
                 array = artifact.constants[buffer.index].array
                 assert array is not None
-                base = _bytes_of(np.ascontiguousarray(array))
-            else:
+                base = bytes_of(np.ascontiguousarray(array))
+            elif buffer.kind is BufferKind.OUTPUT:
                 base = np.zeros(buffer.bytes, np.uint8)
+            else:
+                base = np.zeros(0, np.uint8)
             self._memory.append(base)
-        self._main = self._sequence(artifact.program)
+        main = self._sequence(artifact.program)
+        return Arguments(artifact, self._memory, self._unbind_sites), main
 
-    def _place(self, inputs: Sequence[Array]) -> None:
-        """Copy small inputs in; point at large ones, unbinding what reads them if they moved."""
-        moved: set[int] = set()
-        for number, buffer in enumerate(self.artifact.buffers):
-            if buffer.kind is not BufferKind.INPUT or not buffer.bytes:
-                continue
-            source = _bytes_of(inputs[buffer.index])
-            if buffer.bytes <= COPIED_BYTES_MAX:
-                np.copyto(self._memory[number], source)
-            elif self._memory[number].ctypes.data != source.ctypes.data:
-                self._memory[number] = source
-                moved.add(number)
+    def _unbind_sites(self, number: int) -> None:
+        """Have whatever reaches a buffer bound anew, since it lies elsewhere now."""
         for site in self._sites:
-            if site.calls is not None and moved.intersection(site.buffers):
+            if number in site.buffers:
                 site.calls = None
-
-    def _outputs(self) -> list[Array]:
-        found = {
-            b.index: i for i, b in enumerate(self.artifact.buffers) if b.kind is BufferKind.OUTPUT
-        }
-        outputs: list[Array] = []
-        for index, info in enumerate(self.artifact.outputs):
-            raw = self._memory[found[index]]
-            outputs.append(raw.view(BY_NAME[info.dtype].numpy).reshape(info.shape).copy())
-        return outputs
 
     def _sequence(self, steps: Sequence[Step]) -> Thunk:
         thunks = [self._step(step) for step in steps]
@@ -184,11 +189,11 @@ class Program:
 
     def _while(self, step: While) -> Thunk:
         condition, body = self._sequence(step.condition), self._sequence(step.body)
-        predicate = self._memory[step.predicate]
+        memory, predicate = self._memory, step.predicate
 
         def run() -> None:
             condition()
-            while predicate[0]:
+            while memory[predicate][0]:
                 body()
                 condition()
 
@@ -197,10 +202,10 @@ class Program:
     def _case(self, step: Case) -> Thunk:
         branches = [self._sequence(b) for b in step.branches]
         dtype = BY_NAME[self.artifact.buffers[step.index].dtype].numpy
-        index = self._memory[step.index].view(dtype)
+        memory, index = self._memory, step.index
 
         def run() -> None:
-            number = int(index[0])
+            number = int(memory[index].view(dtype)[0])
             branches[number if 0 <= number < len(branches) else -1]()
 
         return run
@@ -259,31 +264,3 @@ def _cores() -> int:
     """Cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _checked(arrays: Sequence[Array], infos: Sequence[TensorInfo]) -> list[Array]:
-    if len(arrays) != len(infos):
-        problem = f"{len(infos)} arrays are needed, but {len(arrays)} were given"
-        raise InputError(
-            "inputs", problem, "`neuronc inspect` lists the inputs in order", code="NRC-0501"
-        )
-    out: list[Array] = []
-    for array, info in zip(arrays, infos, strict=True):
-        given, wanted = np.asarray(array), BY_NAME[info.dtype].numpy
-        if given.shape != info.shape:
-            raise InputError(
-                info.name,
-                f"shape {info.shape} is needed, but {given.shape} was given",
-                code="NRC-0502",
-            )
-        if given.dtype != wanted:
-            raise InputError(
-                info.name, f"type {wanted} is needed, but {given.dtype} was given", code="NRC-0503"
-            )
-        out.append(np.ascontiguousarray(given).reshape(info.shape))
-    return out
-
-
-def _bytes_of(array: Array) -> Bytes:
-    """The bytes of a contiguous array, in place."""
-    return array.reshape(-1).view(np.uint8) if array.size else np.zeros(0, np.uint8)
