@@ -19,6 +19,7 @@ from neuronc.artifact.model import Artifact
 from neuronc.artifact.output import new_path
 from neuronc.backend.external_weights import externalize, write_external
 from neuronc.checking import check_program
+from neuronc.dialects.stablehlo.weight import Array
 from neuronc.errors import InputError, NeuroncError
 from neuronc.frontend.load import load_module
 from neuronc.frontend.source import Source, is_program_text
@@ -77,6 +78,8 @@ def compile(
     *,
     shapes: Shapes | None = None,
     external_weights: FilePath | None = None,
+    weights: Mapping[str, Array] | None = None,
+    named: bool = False,
     dump_ir: FilePath | None = None,
     name: str = "<string>",
     observe: Observer = ignore,
@@ -84,8 +87,10 @@ def compile(
     """Compile a program: a path, its text or bytes, or what `jax.jit(f).lower(...)` returns.
 
     `shapes` fills in dynamic shapes; `external_weights` names the safetensors file for constants
-    above 1 KiB; `dump_ir` a directory for the IR after each stage; `name` is what messages call a
-    program without a file name; `observe` is called after each pass.
+    above 1 KiB; `weights` are arguments, by name, that become constants, and with `named` stay out
+    of the artifact under their names, to be loaded from any such file; `dump_ir` a directory for
+    the IR after each stage; `name` is what messages call a program without a file name; `observe`
+    is called after each pass.
 
     Raises:
         NeuroncError: the program is damaged, not supported, or does not fit the target.
@@ -93,7 +98,7 @@ def compile(
     source, name = _identify(module, name)
     times = PassTimes()
     observers = [times, observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
-    options = _options(target, shapes)
+    options = replace(_options(target, shapes), weights=weights, external=named)
     artifact = compile_artifact(source, name, options, together(observers))
     flags = _flags(target, shapes, external_weights is not None)
     artifact = replace(artifact, provenance=provenance(source, flags))

@@ -34,6 +34,7 @@ AREAS = {
     "06": "Weights and written files",
     "07": "Wrong names",
     "08": "Golden outputs",
+    "09": "PyTorch models",
 }
 """By the first two digits."""
 

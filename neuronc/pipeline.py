@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -20,6 +20,8 @@ from neuronc.backend.keep_resident import KeepResident
 from neuronc.backend.plan import Plan, plan
 from neuronc.backend.select import Select
 from neuronc.backend.spill import Spill
+from neuronc.dialects.stablehlo.weight import Array
+from neuronc.frontend.bind import bind_weights
 from neuronc.frontend.load import Shapes, load_module
 from neuronc.frontend.source import Source
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
@@ -79,6 +81,10 @@ class Options:
     target: str = DEFAULT_TARGET
     stop_after: str = ""
     shapes: Shapes | None = None
+    weights: Mapping[str, Array] | None = None
+    """Arguments that become constants, by name."""
+    external: bool = False
+    """Whether those keep their names, so that a file beside the artifact may replace them."""
 
 
 def assert_leaves(module: ModuleOp, stage: Stage) -> None:
@@ -94,6 +100,7 @@ def lower(
     """Load and lower a program, up to `options.stop_after`; plans buffers once kernels exist."""
     start = perf_counter()
     module = load_module(source, name=name, refine=options.shapes)
+    bind_weights(module, options.weights or {}, options.external)
     observe("loaded", "load", perf_counter() - start, module)
     made: Plan | None = None
     if options.stop_after == "loaded":

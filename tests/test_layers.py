@@ -35,6 +35,7 @@ LAYERS = (
     ("golden_manifest", "listing", "observe"),
     ("api",),
     ("golden",),
+    ("torch",),
     ("cli",),
     ("__init__", "__main__"),
 )
@@ -46,9 +47,10 @@ THIRD_PARTY = {
     "ml_dtypes": tuple(HEIGHT),
     "xdsl": tuple(part for part in HEIGHT if HEIGHT[part] >= HEIGHT["dialects"]),
     "jax": ("frontend", "golden_reference"),
-    "jaxlib": ("frontend", "golden_reference"),
+    "jaxlib": ("frontend", "golden_reference", "torch"),
     "safetensors": ("backend",),
     "rich": ("cli",),
+    "torch": ("torch",),
 }
 """Who may import what from outside the standard library."""
 

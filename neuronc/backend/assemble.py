@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
@@ -11,6 +10,7 @@ from neuronc.backend.emit import Sources
 from neuronc.backend.kernels import finish_kernel
 from neuronc.backend.plan import Plan
 from neuronc.backend.signature import signature
+from neuronc.dialects.stablehlo.weight import Handle
 from neuronc.dialects.tile import KernelOp
 from neuronc.dtypes import BY_NUMPY
 from neuronc.hardware import Generation
@@ -34,11 +34,13 @@ def assemble(module: ModuleOp, plan: Plan, hw: Generation, provenance: dict[str,
         buffers=plan.buffers,
         temporary_bytes=plan.temporary_bytes,
         program=plan.steps,
-        constants=tuple(_constant(array) for array in plan.constants),
+        constants=tuple(_constant(handle) for handle in plan.constants),
         sources=tuple(sources.entries),
         provenance=provenance,
     )
 
 
-def _constant(array: np.ndarray) -> Constant:
-    return Constant(array, BY_NUMPY[array.dtype].name, array.shape)
+def _constant(handle: Handle) -> Constant:
+    """A named one is external: its values come with the file that has the names."""
+    array = handle.array
+    return Constant(array, BY_NUMPY[array.dtype].name, array.shape, external=handle.name)

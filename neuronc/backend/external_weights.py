@@ -30,7 +30,7 @@ def externalize(artifact: Artifact) -> Artifact:
 
 
 def _externalized(constant: Constant, name: str) -> Constant:
-    if constant.array is None or constant.dtype not in STORED_AS:
+    if constant.array is None or constant.dtype not in STORED_AS or constant.external:
         return constant
     if nbytes(constant.shape, constant.dtype) < BYTES_MIN:
         return constant

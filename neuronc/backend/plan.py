@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
@@ -46,7 +44,7 @@ class Plan:
     temporary_bytes: int
     kernels: tuple[str, ...]
     """Symbols, in the order that calls number them."""
-    constants: tuple[NDArray[np.generic], ...]
+    constants: tuple[Handle, ...]
 
 
 def plan(module: ModuleOp) -> Plan:
@@ -99,7 +97,7 @@ class _Planner:
             buffers,
             size,
             tuple(self.kernels),
-            tuple(handle.array for handle in self.constants),
+            tuple(self.constants),
         )
 
     def _donors(self, values: Sequence[SSAValue], block: Block) -> dict[int, SSAValue]:

@@ -106,6 +106,8 @@ def splat_of(value: SSAValue) -> np.ndarray | None:
     """The 0-d value of a constant that is the same everywhere, through view ops; else None."""
     op = value.owner
     if type(op) is ConstantOp:
+        if op.value.data.name:
+            return None
         array = op.value.array
         uniform = array.size == 1 or (array.size > 1 and not any(array.strides))
         return array.reshape(-1)[:1].reshape(()) if uniform else None

@@ -27,13 +27,19 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Handle:
-    """One array, compared by content when small and by identity when large."""
+    """One array, compared by content when small and by identity when large.
+
+    One with a name may be replaced after the compilation: nothing may depend on its values.
+    """
 
     array: Array
+    name: str = ""
 
     def key(self) -> tuple[object, ...]:
         """What equality and hash look at."""
         array = self.array
+        if self.name:
+            return (self.name,)
         if array.size > SMALL and not is_splat(array):
             return (id(array),)
         return (array.shape, array.dtype.str, array.dtype.name, small_bytes(array))
@@ -52,9 +58,9 @@ class Weight(Data[Handle]):
     name = "stablehlo.weight"
 
     @staticmethod
-    def of(array: Array) -> Weight:
+    def of(array: Array, name: str = "") -> Weight:
         """The handle to an array; the array is neither copied nor changed."""
-        return Weight(Handle(array))
+        return Weight(Handle(array, name))
 
     @property
     def array(self) -> Array:
@@ -80,7 +86,7 @@ class Weight(Data[Handle]):
         with printer.in_angle_brackets():
             printer.print_string_literal(BY_NUMPY[array.dtype].name)
             printer.print_string(f", {list(array.shape)}, ")
-            printer.print_string_literal(format_values(array))
+            printer.print_string_literal("..." if self.data.name else format_values(array))
 
 
 def is_splat(array: Array) -> bool:

@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from numpy.typing import NDArray
 
 class MLIRError(Exception):
     message: str
@@ -42,6 +44,10 @@ class Context(_Scope):
 class Location(_Scope):
     @staticmethod
     def unknown(context: Context | None = ...) -> UnknownLoc: ...
+    @staticmethod
+    def file(filename: str, line: int, col: int) -> Location: ...
+    @staticmethod
+    def name(name: str, childLoc: Location | None = ...) -> Location: ...
     @property
     def attr(self) -> Attribute: ...
 
@@ -156,6 +162,8 @@ class Value:
 
 class Type:
     def __init__(self, cast_from_type: Type) -> None: ...
+    @staticmethod
+    def parse(asm: str, context: Context | None = ...) -> Type: ...
     @property
     def context(self) -> Context: ...
 
@@ -233,6 +241,10 @@ class TypeAttr(Attribute):
     def value(self) -> Type: ...
 
 class DenseElementsAttr(Attribute):
+    @staticmethod
+    def get(
+        array: NDArray[Any], *, type: Type | None = ..., shape: Sequence[int] | None = ...
+    ) -> DenseElementsAttr: ...
     @property
     def is_splat(self) -> bool: ...
 

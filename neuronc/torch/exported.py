@@ -1,0 +1,159 @@
+"""A PyTorch model as a StableHLO module with its weights beside it.
+
+    @main(inputs.., mutated buffers.., weights..) -> (outputs.., new values of those buffers..)
+
+Weights are arguments under the names of the `state_dict`; tied ones are one argument. A buffer
+that the model changes is an argument too, tied to the result that takes its memory, and so is an
+input that the model changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from jaxlib.mlir import ir
+from numpy.typing import NDArray
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx import Node
+
+from neuronc.errors import InputError
+from neuronc.torch.decompositions import decompositions
+from neuronc.torch.elements import to_numpy
+from neuronc.torch.graph import Argument, Result, emit_graph
+from neuronc.torch.ranges import range_of_values
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `neuronc.torch.export` returns; `print(exported.module)` shows the StableHLO."""
+
+    module: ir.Module
+    weights: Mapping[str, torch.Tensor]
+    """Parameters, buffers and constants that the model reads only, by name."""
+    state: Mapping[str, torch.Tensor]
+    """Buffers that the model changes, in the order of their arguments."""
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    """Names, without those of the state."""
+    program: ExportedProgram
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The weights as NumPy arrays, without a copy where that can be."""
+        return {name: to_numpy(tensor) for name, tensor in self.weights.items()}
+
+
+def export_program(program: ExportedProgram) -> Exported:
+    """Emit an exported program, once torch has taken apart what we do not emit.
+
+    Raises:
+        InputError: some shapes are still dynamic.
+        UnsupportedError: some operations are not supported; it lists all of them.
+    """
+    check_static(program)
+    run = cast(Any, program).run_decompositions
+    return _Emission(run(decompositions())).run()
+
+
+def check_static(program: ExportedProgram) -> None:
+    """Refuse what has no extents yet."""
+    extents = cast(Any, program).range_constraints
+    if extents:
+        symbols = ", ".join(map(str, extents))
+        hint = "give the shapes of one bucket: shapes={'x': (4, 128)}, --shape or --symbol"
+        raise InputError("program", f"dynamic extents: {symbols}", hint, code="NRC-0902")
+
+
+class _Emission:
+    """One program on its way: which placeholder is what."""
+
+    def __init__(self, program: ExportedProgram) -> None:
+        self.program = program
+        self.signature = program.graph_signature
+        nodes = program.graph_module.graph.nodes
+        self.nodes = {n.name: n for n in nodes if n.op == "placeholder"}
+        self.returned = {n.name: n for n in nodes if n.op != "output"}
+        self.weights: dict[str, torch.Tensor] = {}
+        self.state: dict[str, torch.Tensor] = {}
+
+    def run(self) -> Exported:
+        """Arguments, results, module."""
+        specs = self.signature.input_specs
+        users = [s for s in specs if s.kind is InputKind.USER_INPUT and self._is_tensor(s)]
+        results, tied = self._results()
+        state = [s for s in specs if s.target in self.signature.buffers_to_mutate.values()]
+        weights = [s for s in specs if s.kind is not InputKind.USER_INPUT and s not in state]
+        arguments = [self._argument(s.arg.name, s.arg.name, tied) for s in users]
+        for spec in state:
+            self.state[str(spec.target)] = self._tensor(spec.target)
+            arguments.append(self._argument(spec.arg.name, str(spec.target), tied))
+        arguments += self._weights(weights)
+        module = emit_graph(self.program.graph_module, arguments, results)
+        return Exported(
+            module,
+            self.weights,
+            self.state,
+            tuple(a.name for a in arguments[: len(users)]),
+            tuple(r.name for r in results[: len(results) - len(tied)]),
+            self.program,
+        )
+
+    def _is_tensor(self, spec: Any) -> bool:
+        node = self.nodes.get(spec.arg.name)
+        return node is not None and isinstance(node.meta.get("val"), torch.Tensor)
+
+    def _results(self) -> tuple[list[Result], dict[str, int]]:
+        """The outputs, then the new values of what is changed; and which argument each takes."""
+        specs = self.signature.output_specs
+        wanted = [s for s in specs if s.kind is OutputKind.USER_OUTPUT]
+        found = [Result(self._value(s.arg), f"out{i}") for i, s in enumerate(wanted)]
+        results = [r for r in found if r.value is not None]
+        tied: dict[str, int] = {}
+        for spec in specs:
+            if spec.kind in (OutputKind.BUFFER_MUTATION, OutputKind.USER_INPUT_MUTATION):
+                tied[str(spec.target)] = len(results)
+                results.append(Result(self._value(spec.arg), str(spec.target)))
+        return results, tied
+
+    def _value(self, argument: Any) -> Any:
+        """The node of an output; or the number that it is."""
+        if hasattr(argument, "value"):
+            return argument.value
+        return self.returned[argument.name]
+
+    def _argument(self, node: str, name: str, tied: Mapping[str, int]) -> Argument:
+        return Argument(self.nodes[node], name, tied.get(name, -1))
+
+    def _weights(self, specs: Sequence[Any]) -> list[Argument]:
+        """One argument for each distinct tensor; placeholders of tied ones share it."""
+        arguments: list[Argument] = []
+        first: dict[tuple[Any, ...], Node] = {}
+        for spec in specs:
+            node = self.nodes[spec.arg.name]
+            if not node.users:
+                continue
+            name = str(spec.target or spec.arg.name)
+            tensor = self._tensor(spec.target)
+            key = _identity(tensor, name)
+            if key in first:
+                node.replace_all_uses_with(first[key])
+                continue
+            first[key] = node
+            self.weights[name] = tensor
+            arguments.append(Argument(node, name, -1, range_of_values(tensor)))
+        return arguments
+
+    def _tensor(self, name: Any) -> torch.Tensor:
+        found: Any = self.program.state_dict.get(name)
+        return cast(Any, self.program.constants[name]) if found is None else found
+
+
+def _identity(tensor: torch.Tensor, name: str) -> tuple[Any, ...]:
+    """What tied tensors have in common; those without data are only themselves."""
+    if tensor.device.type == "meta" or not tensor.numel():
+        return (id(tensor),)
+    place = tensor.data_ptr(), tensor.storage_offset()
+    return (*place, tuple(tensor.shape), tensor.stride(), tensor.dtype)

@@ -1,0 +1,45 @@
+"""The emitters, by topic; importing this package fills the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neuronc.torch.ops import (
+    attention,
+    contraction,
+    control,
+    convolution,
+    elementwise,
+    factory,
+    indexing,
+    norm,
+    pooling,
+    random,
+    reductions,
+    shape,
+    sorting,
+)
+from neuronc.torch.table import CUSTOM, EMITTERS, Emitter, name_of
+
+TOPICS = (
+    elementwise,
+    reductions,
+    contraction,
+    convolution,
+    norm,
+    pooling,
+    indexing,
+    shape,
+    factory,
+    attention,
+    control,
+    random,
+    sorting,
+)
+"""In the order of the page."""
+
+
+def emitter_of(target: Any) -> Emitter | None:
+    """The emitter of what a node calls, or None."""
+    name = name_of(target)
+    return CUSTOM.get(name) or EMITTERS.get(name)

@@ -1,0 +1,85 @@
+"""The table of emitters: how each ATen operation becomes StableHLO.
+
+    @aten("add.Tensor", "add.Scalar")
+    def add(s: Scope, x: Operand, y: Operand, alpha: Number = 1) -> Value: ...
+
+An emitter gets the scope of its node and the node's arguments, tensors as MLIR values and all else
+as it is, and returns one value, or one per result. An operation that has no emitter is decomposed
+by torch; if torch has no decomposition either, the graph is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from jaxlib.mlir import ir
+
+Value = ir.Value
+Number = bool | int | float | complex
+Operand = Value | Number
+Emitted = Value | Sequence[Value | None] | int | None
+Emitter = Callable[..., Emitted]
+EmitterT = TypeVar("EmitterT", bound=Emitter)
+
+EMITTERS: dict[str, Emitter] = {}
+"""By the name of the overload, as "aten.add.Tensor"."""
+
+CUSTOM: dict[str, Emitter] = {}
+"""What `neuronc.torch.register` added, by the name of the overload; these win."""
+
+REFUSED: dict[str, str] = {
+    "aten.nonzero.default": "the shape of its result depends on the values",
+    "aten.masked_select.default": "the shape of its result depends on the values",
+    "aten._unique2.default": "the shape of its result depends on the values",
+    "aten.unique_dim.default": "the shape of its result depends on the values",
+    "aten.unique_consecutive.default": "the shape of its result depends on the values",
+    "aten.repeat_interleave.Tensor": "the shape of its result depends on the values",
+    "aten._local_scalar_dense.default": "it hands a value to Python",
+    "aten.item.default": "it hands a value to Python",
+    "aten.resize_.default": "it changes a shape in place",
+    "aten.sym_is_contiguous.default": "layouts are not part of a program",
+    "aten._embedding_bag.default": "bags of varying size",
+}
+"""Why, for operations that cannot be supported in a static graph."""
+
+
+def aten(*overloads: str) -> Callable[[EmitterT], EmitterT]:
+    """Register the emitter of ATen overloads; without a dot, of the default one."""
+    return _into(*(f"aten.{o}" if "." in o else f"aten.{o}.default" for o in overloads))
+
+
+def prims(*names: str) -> Callable[[EmitterT], EmitterT]:
+    """The same for torch's primitive operations."""
+    return _into(*(f"prims.{name}.default" for name in names))
+
+
+def higher_order(*names: str) -> Callable[[EmitterT], EmitterT]:
+    """The same for higher-order operations, whose arguments hold graphs."""
+    return _into(*names)
+
+
+def custom(name: str) -> Callable[[EmitterT], EmitterT]:
+    """Register a user's emitter under the overload's name."""
+
+    def keep(emitter: EmitterT) -> EmitterT:
+        CUSTOM[name] = emitter
+        return emitter
+
+    return keep
+
+
+def name_of(target: Any) -> str:
+    """The overload's full name, as "aten.add.Tensor"; of a function, "operator.add"."""
+    text = str(target)
+    return f"operator.{target.__name__}" if text.startswith("<") else text
+
+
+def _into(*names: str) -> Callable[[EmitterT], EmitterT]:
+    def keep(emitter: EmitterT) -> EmitterT:
+        for name in names:
+            assert name not in EMITTERS, f"{name} has two emitters"
+            EMITTERS[name] = emitter
+        return emitter
+
+    return keep
