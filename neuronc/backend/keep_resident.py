@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Block, BlockArgument, SSAValue
 from xdsl.passes import ModulePass
 
-from neuronc.backend.allocate import allocate
+from neuronc.backend.spill import fit
 from neuronc.dialects.program import CallOp, FusionOp, KernelOp, YieldOp
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.types import element_type, shape_of
@@ -33,7 +33,7 @@ from neuronc.passes.classify import BLOCK
 from neuronc.passes.cluster import callee_of, symbol_of
 from neuronc.passes.layout import Layout
 from neuronc.passes.tile_block import Layouts, Lives, NotResidentError, origin, write_layouts
-from neuronc.passes.tile_kernels import lower_kernel
+from neuronc.passes.tile_kernels import LOADS_STAY
 
 SMALL_ELEMENTS = 4096
 """A value this small may lie on fewer partitions than there are: a step through HBM costs more."""
@@ -102,7 +102,7 @@ class _Choice:
         write_layouts(self.kernel, self.layouts)
         self._hand_out()
         try:
-            allocate(lower_kernel(self.kernel, self.hw), self.hw)
+            fit(self.kernel, self.hw)
         except NotResidentError as error:
             for value in error.values:
                 self._next(value)
@@ -111,6 +111,7 @@ class _Choice:
             if not self.layouts:
                 raise
             del self.layouts[max(self.layouts, key=self._bytes)]
+            del self.kernel.attributes[LOADS_STAY]
             return False
         return True
 

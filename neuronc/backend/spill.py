@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr, UnitAttr
 from xdsl.ir import Region, SSAValue
 from xdsl.passes import ModulePass
 
@@ -27,7 +27,7 @@ from neuronc.passes.body import is_compute
 from neuronc.passes.classify import CONTRACT, MAP
 from neuronc.passes.extract import Part, extract
 from neuronc.passes.rewriting import replace
-from neuronc.passes.tile_kernels import lower_kernel
+from neuronc.passes.tile_kernels import LOADS_STAY, lower_kernel
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation) -> None:
     kind = kernel.attributes["kind"]
     assert isinstance(kind, StringAttr)
     compute = [op for op in kernel.body.block.ops if is_compute(op)]
-    if kind.data not in (MAP, CONTRACT) or len(compute) < 2:
+    if kind.data not in (MAP, CONTRACT):
         return
     try:
-        allocate(lower_kernel(kernel, hw), hw)
+        fit(kernel, hw)
     except CapacityError:
+        if len(compute) < 2:
+            raise
         half = len(compute) // 2
         parts = [
             extract(kind.data, compute[:half]),
@@ -60,6 +62,19 @@ def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation) -> None:
         ]
         for half_kernel in _split(module, kernel, kind.data, parts):
             _fit(module, half_kernel, hw)
+
+
+def fit(kernel: KernelOp, hw: Generation) -> None:
+    """Tile and place a kernel to see that it fits; as a last resort, loads are not shared.
+
+    Raises:
+        CapacityError: it does not.
+    """
+    try:
+        allocate(lower_kernel(kernel, hw), hw)
+    except CapacityError:
+        kernel.attributes[LOADS_STAY] = UnitAttr()
+        allocate(lower_kernel(kernel, hw), hw)
 
 
 def _split(module: ModuleOp, kernel: KernelOp, kind: str, parts: list[Part]) -> list[KernelOp]:

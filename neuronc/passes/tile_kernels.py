@@ -2,7 +2,8 @@
 
 A kernel's buffers are its inputs, then its outputs. Where the first output is tied to the first
 input (an update in place) both name the same buffer at run time, and the kernel only writes what
-changes.
+changes. Loads that several blocks need alike are shared, unless the kernel's `loads_stay` says that
+there is no room for it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from neuronc.dialects.tile import KernelOp
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder
+from neuronc.passes.hoist_loads import hoist_loads
 from neuronc.passes.tile_block import lower_block
 from neuronc.passes.tile_contract import ContractLowering
 from neuronc.passes.tile_index import lower_index
 from neuronc.passes.tile_library import lower_library
 from neuronc.passes.tile_map import MapLowering
 from neuronc.passes.tile_move import lower_move
+
+LOADS_STAY = "loads_stay"
+"""Attribute of a kernel that does not fit when blocks stay on chip for several readers."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,10 @@ def lower_kernel(kernel: ProgramKernel, hw: Generation) -> KernelOp:
     )
     _lower(_kind(kernel), body, Builder(block), hw)
     attributes = {**kernel.attributes, "inputs": IntAttr(inputs)}
-    return KernelOp.create(attributes=attributes, regions=[Region(block)])
+    made = KernelOp.create(attributes=attributes, regions=[Region(block)])
+    if LOADS_STAY not in kernel.attributes:
+        hoist_loads(made, hw)
+    return made
 
 
 def _lower(kind: str, body: Body, builder: Builder, hw: Generation) -> None:
