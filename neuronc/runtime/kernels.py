@@ -231,7 +231,9 @@ def _both(dst: Array, src: Array, one: _Step, two: _Step) -> Call:
     """Two functions: small floats stay float32 between them, so that they round once."""
     if not _is_native(dst.dtype):
         return lambda: np.copyto(dst, two.wide(one.wide(src.astype(np.float32))), casting="unsafe")
-    first, second = one.call(dst, src), two.call(dst, dst)
+    # What the second function also reads must outlive what the first one writes.
+    between = np.empty_like(dst) if np.may_share_memory(dst, two.other) else dst
+    first, second = one.call(between, src), two.call(dst, between)
 
     def run() -> None:
         first()
