@@ -260,3 +260,54 @@ def test_identities_are_neutral(row: ElementType) -> None:
         identity = REDUCTIONS[name].identity(element.numpy)
         got = FUNCTIONS[name].evaluate(np.broadcast_to(identity, 3), one)
         np.testing.assert_array_equal(got.astype(np.complex128), one.astype(np.complex128))
+
+
+def test_float8_e5m2_is_computed_as_its_siblings_are() -> None:
+    """Its dtype says kind f, as NumPy's own floats do."""
+    x = np.array([0.5, 1.5, np.inf, np.nan]).astype(ml_dtypes.float8_e5m2)
+    wide = x.astype(np.float32)
+    for name in ("sign", "negate", "sine", "floor"):
+        want = FUNCTIONS[name].evaluate(wide).astype(x.dtype).astype(np.float32)
+        got = FUNCTIONS[name].evaluate(x).astype(np.float32)
+        np.testing.assert_array_equal(got, want)
+    assert FUNCTIONS["next_after"].evaluate(x, -x)[0] == np.float32(0.4375)
+
+
+@pytest.mark.parametrize("name", ["float4_e2m1fn", "float8_e4m3fnuz", "float8_e4m3", "float8_e5m2"])
+def test_total_order_of_byte_floats_is_that_of_their_values(name: str) -> None:
+    dtype = np.dtype(getattr(ml_dtypes, name))
+    count = 1 << ml_dtypes.finfo(dtype).bits
+    x = np.arange(count).astype(np.uint8).view(dtype)
+    x = x[~np.isnan(x.astype(np.float32))]
+    less = FUNCTIONS["lt_total"].evaluate(x[:, None], x[None])
+    value = x.astype(np.float32)
+    sign = np.signbit(value)
+    want = (value[:, None] < value) | ((value[:, None] == value) & sign[:, None] & ~sign)
+    np.testing.assert_array_equal(less, want)
+
+
+@pytest.mark.parametrize("name", ["float4_e2m1fn", "float8_e4m3fnuz", "float8_e5m2"])
+def test_next_after_walks_through_all_values(name: str) -> None:
+    dtype = np.dtype(getattr(ml_dtypes, name))
+    count = 1 << ml_dtypes.finfo(dtype).bits
+    values = np.arange(count).astype(np.uint8).view(dtype).astype(np.float32)
+    values = np.unique(values[np.isfinite(values)])
+    top = np.full(len(values) - 1, values[-1]).astype(dtype)
+    stepped = FUNCTIONS["next_after"].evaluate(values[:-1].astype(dtype), top)
+    np.testing.assert_array_equal(stepped.astype(np.float32), values[1:])
+
+
+def test_sub_byte_shifts_fill_with_the_sign_of_their_own_width() -> None:
+    x = np.array([9, 7, 15], np.uint8).astype(ml_dtypes.uint4)
+    one = np.ones(3, np.uint8).astype(ml_dtypes.uint4)
+    got = FUNCTIONS["shift_right_arithmetic"].evaluate(x, one)
+    np.testing.assert_array_equal(got.astype(int), [12, 3, 15])
+
+
+def test_a_complex_number_is_true_by_its_real_part() -> None:
+    """As XLA converts."""
+    assert cast(np.array([1j, 1, 0]), np.bool_).tolist() == [False, True, False]
+
+
+def test_the_logistic_function_of_minus_infinity_is_zero() -> None:
+    assert FUNCTIONS["logistic"].evaluate(np.array([-np.inf + 1j]))[0] == 0

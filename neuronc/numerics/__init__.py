@@ -23,6 +23,7 @@ from neuronc.numerics.casting import (
     dispatch,
     imaginary,
     integer,
+    is_numpys,
     kind,
     native,
     precise,
@@ -56,7 +57,7 @@ class Function:
 
     def in_place(self, dtype: np.dtype[Any]) -> InPlace:
         """Return `into` where it applies to operands of `dtype`, else a copy through `evaluate`."""
-        fits = dtype.kind != "V" and dtype != np.float16 and kind(dtype) in self.into_kinds
+        fits = is_numpys(dtype) and dtype != np.float16 and kind(dtype) in self.into_kinds
         fits = fits or (dtype == np.float32 and "s" in self.into_kinds)
         if self.into is not None and fits:
             return self.into

@@ -35,32 +35,43 @@ def kind(dtype: np.dtype[Any]) -> Kind:
 
 @cache
 def bits(dtype: np.dtype[Any]) -> int:
-    """Return the width of an integer type; 4 for i4 although it is stored in a byte."""
-    return int(ml_dtypes.iinfo(dtype).bits)
+    """Return the width of a type; 4 for i4 although it is stored in a byte."""
+    if kind(dtype) in "iu":
+        return int(ml_dtypes.iinfo(dtype).bits)
+    if kind(dtype) == "f":
+        return int(typed(Any, ml_dtypes.finfo(dtype)).bits)
+    return 8 * dtype.itemsize
+
+
+@cache
+def is_numpys(dtype: np.dtype[Any]) -> bool:
+    """Whether a type is NumPy's own; ml_dtypes' `kind` is V for most of its types, f for some."""
+    return dtype.isbuiltin == 1
 
 
 @cache
 def _computes_in(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the NumPy type that holds `dtype` exactly and has fast loops."""
-    if dtype.kind != "V" and dtype != np.float16:
+    if is_numpys(dtype) and dtype != np.float16:
         return dtype
     return np.dtype({"f": np.float32, "i": np.int8, "u": np.uint8}[kind(dtype)])
 
 
 def widen(x: Array) -> Array:
     """Return `x` in the NumPy type its values are computed in, exactly."""
-    if _is_byte_float(x.dtype):
-        return _byte_values(x.dtype)[x.view(np.uint8)]
+    if is_byte_float(x.dtype):
+        return byte_values(x.dtype)[x.view(np.uint8)]
     return x.astype(_computes_in(x.dtype), copy=False)
 
 
 @cache
-def _is_byte_float(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind == "V" and dtype.itemsize == 1 and kind(dtype) == "f"
+def is_byte_float(dtype: np.dtype[Any]) -> bool:
+    """Whether an element is a real float in one byte."""
+    return dtype.itemsize == 1 and kind(dtype) == "f"
 
 
 @cache
-def _byte_values(dtype: np.dtype[Any]) -> Array:
+def byte_values(dtype: np.dtype[Any]) -> Array:
     """The float32 value of every byte."""
     return np.arange(256).astype(np.uint8).view(dtype).astype(np.float32)
 
@@ -98,7 +109,8 @@ def cast(x: Array, dtype: DTypeLike) -> Array:
     """Convert to `dtype` as stablehlo.convert does on XLA's CPU.
 
     Float to integer truncates and saturates, NaN becomes 0; integer to integer wraps; anything to
-    boolean is x != 0; complex to real drops the imaginary part; to float rounds to nearest even.
+    boolean is x != 0; complex to anything else drops the imaginary part; to float rounds to
+    nearest even.
     """
     target = np.dtype(dtype)
     if x.dtype == target:
@@ -106,13 +118,15 @@ def cast(x: Array, dtype: DTypeLike) -> Array:
     source, to = kind(x.dtype), kind(target)
     with np.errstate(all="ignore"):
         x = widen(x)
+        if source == "c" and to == "b":
+            x = real(x)
         if to == "b":
             return np.not_equal(x, x.dtype.type(0))
         if source == "c" and to != "c":
             x, source = real(x), "f"
         if source == "f" and to in "iu":
             return _saturate(x, target)
-        if x.dtype == np.float32 and _is_byte_float(target):
+        if x.dtype == np.float32 and is_byte_float(target):
             return _round_to_byte(x, target)
         return x.astype(target)
 
@@ -133,7 +147,7 @@ def integer(function: Kernel) -> Kernel:
 
     def evaluate(*xs: Array) -> Array:
         dtype = xs[0].dtype
-        if dtype.kind != "V":
+        if is_numpys(dtype):
             return function(*xs)
         result = function(*(widen(x) for x in xs))
         return result if result.dtype == np.bool_ else result.astype(dtype)

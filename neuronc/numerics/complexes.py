@@ -30,8 +30,10 @@ def rsqrt(x: Array) -> Array:
 
 
 def logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x))."""
-    return np.reciprocal(1 + np.exp(-x))
+    """1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) where exp(-x) may be infinite."""
+    left = real(x) < 0
+    power = np.exp(np.where(left, x, -x))
+    return np.where(left, power, 1) / (1 + power)
 
 
 def cbrt(x: Array) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from neuronc.numerics.casting import Array
+from neuronc.numerics.casting import Array, bits, byte_values, is_byte_float, is_numpys, widen
 
 
 def logistic(x: Array) -> Array:
@@ -42,17 +44,28 @@ def is_negative_infinity(x: Array) -> Array:
 
 def next_after(x: Array, y: Array) -> Array:
     """The representable value after x towards y, at x's own type (also for ml_dtypes)."""
-    if x.dtype.kind == "f":
+    if is_numpys(x.dtype):
         return np.nextafter(x, y)
-    word = np.dtype(f"i{x.dtype.itemsize}")
-    wide_x, wide_y = x.astype(np.float32), y.astype(np.float32)
-    pattern = np.array(x).view(word)
-    outwards = np.equal(wide_y > wide_x, pattern >= 0)
-    stepped = pattern + np.where(outwards, 1, -1)
-    smallest = np.where(wide_y > 0, 1, np.iinfo(word).min + 1)
-    stepped = np.where(wide_x == 0, smallest, stepped).astype(word)
-    result = np.where(wide_x == wide_y, y, stepped.view(x.dtype))
-    return np.where(np.isnan(wide_x) | np.isnan(wide_y), np.add(x, y), result)
+    wide_x, wide_y = widen(x), widen(y)
+    if is_byte_float(x.dtype):
+        stepped = _next_byte(x.dtype, wide_x, wide_y)
+    else:
+        outwards = np.equal(wide_y > wide_x, wide_x >= 0)
+        word = np.dtype(f"i{x.dtype.itemsize}")
+        smallest = np.where(wide_y > 0, 1, np.iinfo(word).min + 1)
+        pattern = np.array(x).view(word)
+        stepped = np.where(wide_x == 0, smallest, pattern + np.where(outwards, 1, -1))
+        stepped = stepped.astype(word).view(x.dtype)
+    result = np.where(wide_x == wide_y, wide_y, stepped.astype(np.float32))
+    return np.where(np.isnan(wide_x) | np.isnan(wide_y), np.nan, result).astype(x.dtype)
+
+
+def _next_byte(dtype: np.dtype[np.generic], x: Array, y: Array) -> Array:
+    """The neighbour of float32 x towards y among the values of a one-byte float type."""
+    values = byte_values(dtype)
+    values = np.unique(values[~np.isnan(values)])
+    at = np.searchsorted(values, x) + np.where(y > x, 1, -1)
+    return np.copysign(values[np.clip(at, 0, len(values) - 1)], np.where(x == 0, y, x))
 
 
 def reduce_precision(x: Array, exponent_bits: int, mantissa_bits: int) -> Array:
@@ -85,6 +98,22 @@ def reduce_precision(x: Array, exponent_bits: int, mantissa_bits: int) -> Array:
 
 def total_order(x: Array) -> Array:
     """Integers that compare as the total order: -NaN < -inf < ... < -0 < +0 < ... < NaN."""
+    if is_byte_float(x.dtype):
+        return _byte_order(x.dtype)[np.array(x).view(np.uint8)]
     word = np.dtype(f"i{x.dtype.itemsize}")
     pattern = np.array(x).view(word)
     return np.where(pattern < 0, np.bitwise_xor(pattern, word.type(np.iinfo(word).max)), pattern)
+
+
+@cache
+def _byte_order(dtype: np.dtype[np.generic]) -> Array:
+    """`total_order` of every byte; a NaN in the place of -0 is the least, as its sign says."""
+    pattern = np.arange(256).astype(np.int16)
+    values = byte_values(dtype)
+    if not np.any(values < 0):
+        return pattern
+    sign = np.int16(1 << (bits(dtype) - 1))
+    magnitude = np.bitwise_and(pattern, np.int16(sign - 1))
+    negative = np.bitwise_and(pattern, sign) != 0
+    below = np.where(np.isnan(values) & (magnitude == 0), np.int16(-sign - 1), -1 - magnitude)
+    return np.where(negative, below, magnitude).astype(np.int16)

@@ -73,8 +73,10 @@ def shift_right_logical(width: int, x: Array, y: Array) -> Array:
 def shift_right_arithmetic(width: int, x: Array, y: Array) -> Array:
     """`x >> y` filling with the sign bit, all sign where y is not in [0, width)."""
     amount, _ = _amount(width, y)
-    signed = x.view(f"i{x.dtype.itemsize}")
-    return np.right_shift(signed, amount.astype(signed.dtype)).astype(x.dtype)
+    word = np.dtype(f"i{x.dtype.itemsize}")
+    above = word.type(8 * word.itemsize - width)
+    signed = np.right_shift(np.left_shift(x.view(word), above), above)
+    return np.right_shift(signed, amount.astype(word)).astype(x.dtype)
 
 
 def _low(width: int, x: Array) -> Array:

@@ -23,6 +23,7 @@ from neuronc.dialects.stablehlo.params import params
 from neuronc.dialects.stablehlo.weight import Weight
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.errors import UnsupportedError
+from neuronc.numerics.casting import is_numpys
 
 Json: TypeAlias = dict[str, Any]
 
@@ -78,5 +79,5 @@ def _encode_array(op: Operation) -> object:
     if array.dtype.kind == "c":
         parts = np.ascontiguousarray(array).view(f"f{array.dtype.itemsize // 2}")
         return parts.reshape(*array.shape, 2).tolist()
-    wide = array.astype(np.float64) if array.dtype.kind == "V" else array
+    wide = array if is_numpys(array.dtype) else array.astype(np.float64)
     return wide.tolist()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from neuronc.numerics import REDUCTIONS
-from neuronc.numerics.casting import Array, kind, widen
+from neuronc.numerics.casting import Array, is_numpys, kind, widen
 from neuronc.runtime.library.programs import Program
 
 IN_ORDER_MAX = 64
@@ -24,7 +24,7 @@ IN_ORDER_MAX = 64
 def accumulator(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type in which a reduction accumulates."""
     wide = widen(np.zeros((), dtype)).dtype
-    if name in ("add", "multiply") and wide.kind in "fc" and dtype.kind != "V":
+    if name in ("add", "multiply") and wide.kind in "fc" and is_numpys(dtype):
         return np.result_type(wide, np.float64)
     return wide
 
