@@ -17,7 +17,7 @@ from neuronc.artifact.model import Artifact, Constant
 from neuronc.hardware import DEFAULT_TARGET
 from neuronc.observe import Observer
 from neuronc.pipeline import ignore
-from neuronc.torch.exported import Exported, export_program
+from neuronc.torch.exported import Exported, export_program, loses_state
 from neuronc.torch.shapes import respecialise
 
 Model = torch.nn.Module | ExportedProgram
@@ -124,7 +124,9 @@ def _program(
 ) -> ExportedProgram:
     if isinstance(model, ExportedProgram):
         return model
+    given = tuple(args), dict(kwargs or {})
     with torch.no_grad():
-        return torch.export.export(
-            model, tuple(args), kwargs, dynamic_shapes=dynamic_shapes, strict=strict
-        )
+        program = torch.export.export(model, *given, dynamic_shapes=dynamic_shapes, strict=strict)
+        if not strict and loses_state(program):
+            return torch.export.export(model, *given, dynamic_shapes=dynamic_shapes, strict=True)
+    return program

@@ -55,7 +55,28 @@ def export_program(program: ExportedProgram) -> Exported:
     """
     check_static(program)
     run = cast(Any, program).run_decompositions
-    return _Emission(run(decompositions())).run()
+    with torch.no_grad():
+        return _Emission(run(decompositions())).run()
+
+
+def loses_state(program: ExportedProgram) -> bool:
+    """Whether torch took the memory of a buffer for a constant, as without `strict` it may.
+
+    Then what the model writes there, the KV cache of Hugging Face's, would be lost.
+    """
+    names = program.graph_signature.buffers
+    own = {_memory(_tensor(program, name)) for name in names} - {0}
+    lifted = {s.target for s in program.graph_signature.input_specs} - set(names)
+    return any(_memory(_tensor(program, name)) in own for name in lifted & set(program.constants))
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return 0 if tensor.device.type == "meta" else tensor.untyped_storage().data_ptr()
+
+
+def _tensor(program: ExportedProgram, name: Any) -> torch.Tensor:
+    found: Any = program.state_dict.get(name)
+    return cast(Any, program.constants[name]) if found is None else found
 
 
 def check_static(program: ExportedProgram) -> None:
@@ -147,8 +168,7 @@ class _Emission:
         return arguments
 
     def _tensor(self, name: Any) -> torch.Tensor:
-        found: Any = self.program.state_dict.get(name)
-        return cast(Any, self.program.constants[name]) if found is None else found
+        return _tensor(self.program, name)
 
 
 def _identity(tensor: torch.Tensor, name: str) -> tuple[Any, ...]:

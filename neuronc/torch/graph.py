@@ -151,11 +151,9 @@ def _unsupported(graph: GraphModule) -> Iterable[Node]:
             inner = _attribute(graph, str(node.target))
             if isinstance(inner, GraphModule):
                 yield from _unsupported(inner)
-        elif (node.op == "call_function" and emitter_of(node.target) is None) or node.op in (
-            "call_method",
-            "call_module",
-        ):
-            yield node
+        elif node.op in ("call_function", "call_method", "call_module"):
+            known = node.target is operator.getitem or emitter_of(node.target)
+            yield from () if known else (node,)
 
 
 class Walk:

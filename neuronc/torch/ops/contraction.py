@@ -5,7 +5,7 @@ from __future__ import annotations
 from neuronc.torch.build import Build, Value, element_of, shape_of
 from neuronc.torch.elements import is_float
 from neuronc.torch.scope import Scope, opmath
-from neuronc.torch.table import Number, aten
+from neuronc.torch.table import Number, aten, higher_order
 
 
 def product(s: Scope, x: Value, y: Value) -> Value:
@@ -73,6 +73,7 @@ def group_of_row(b: Build, offsets: Value, rows: int) -> Value:
     return b.binary("and", before_end, b.compare("GE", row, b.broadcast(starts, (rows, groups))))
 
 
+@higher_order("transformers.grouped_mm_fallback.default")
 @aten("_grouped_mm", "grouped_mm")
 def grouped_mm(
     s: Scope,
