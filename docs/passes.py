@@ -174,7 +174,7 @@ PASSES: dict[str, Example] = {
         %y = stablehlo.multiply %t, %c : tensor<128x512xf32>
         """,
         whole=True,
-        sbuf_bytes=5 * 1024,
+        sbuf_bytes=1536,
     ),
     "cluster": _LAYERS,
     "keep-resident": _LAYERS,

@@ -74,11 +74,30 @@ def test_a_block_inside_a_loop_takes_turns_and_one_outside_does_not() -> None:
     with b.loop(5):
         inside = block(b)
         copy(b, inside, outside)
-    with b.loop(1):
-        alone = block(b)
-        copy(b, alone, outside)
+        loaded = block(b)
+        b.dma(loaded.all(), inside.all())
+        bank = block(b, memory="psum")
+        copy(b, bank, loaded)
+    after = block(b)
+    copy(b, after, outside)
     allocate(made, TRN2)
-    assert [place(r)[2] for r in (outside, inside, alone)] == [1, 2, 1]
+    assert [place(r)[2] for r in (outside, inside, loaded, bank, after)] == [1, 3, 3, 4, 1]
+
+
+def test_blocks_of_a_loop_share_no_bytes_where_there_is_room() -> None:
+    def starts(room: int) -> tuple[int, int]:
+        made, b = kernel()
+        with b.loop(5):
+            first = block(b)
+            b.fill(first.all(), 0.0)
+            second = block(b)
+            b.fill(second.all(), 0.0)
+        allocate(made, replace(TRN2, sbuf_bytes_per_partition=room))
+        return place(first)[0], place(second)[0]
+
+    size = 4 * COLUMNS
+    assert starts(4 * size) == (0, 2 * size)
+    assert starts(2 * size) == (0, 0)
 
 
 def test_a_block_used_in_a_loop_lives_through_all_of_it() -> None:
@@ -109,13 +128,13 @@ def test_double_buffers_go_first_when_room_is_short() -> None:
         allocate(made, replace(TRN2, sbuf_bytes_per_partition=room))
         return place(wide)[2], place(bank)[2]
 
-    assert place_in(2 * size) == (2, 2)
-    assert place_in(2 * size - 1) == (1, 1)
+    assert place_in(2 * size) == (2, 4)
+    assert place_in(2 * size - 1) == (1, 4)
     with pytest.raises(CapacityError):
         place_in(size - 1)
 
 
-def test_psum_gives_up_its_second_buffer_before_sbuf_does() -> None:
+def test_psum_gives_up_its_buffers_alone() -> None:
     made, b = kernel()
     with b.loop(5):
         wide = block(b)

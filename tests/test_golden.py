@@ -19,7 +19,7 @@ from neuronc.pipeline import stages
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted([*(GOLDEN / "passes").glob("*.mlir"), *(GOLDEN / "backend").glob("*.mlir")])
-SMALL = replace(TRN2, name="small", sbuf_bytes_per_partition=5 << 10)
+SMALL = replace(TRN2, name="small", sbuf_bytes_per_partition=3 << 9)
 """A chip that does not exist: `--target small` in the commands."""
 
 

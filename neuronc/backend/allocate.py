@@ -5,12 +5,14 @@
     %a = tile.alloc {start = 4096, bytes = 2048, buffers = 2}
 
 A block lives from its first to its last use in the block of ops around its alloc; a use inside a
-loop counts as the whole loop. Blocks allocated inside a loop get two buffers that take turns where
-that fits, so that the next iteration's DMA overlaps this one's compute; else one.
+loop counts as the whole loop. Blocks allocated inside a loop get several buffers that take turns,
+and bytes that no other block of the loop uses, so that the next run's DMA overlaps this one's
+compute. Where that does not fit, a table of policies says what to give up first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
@@ -19,14 +21,59 @@ from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 
 from neuronc.backend.lifetime import ancestor
-from neuronc.dialects.tile import AllocOp, ForOp, KernelOp, block_type
+from neuronc.dialects.machine import IssueOp
+from neuronc.dialects.tile import (
+    AllocOp,
+    DmaOp,
+    ForOp,
+    GatherOp,
+    KernelOp,
+    ScatterOp,
+    block_type,
+    str_of,
+)
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import CapacityError
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
+from neuronc.isa.table import DMA_QUEUES
 
 SBUF_ALIGN_BYTES = 64
-_ATTEMPTS = ((2, 2), (2, 1), (1, 1))
-"""(SBUF, PSUM) buffers of a block inside a loop, best first."""
+
+
+@dataclass(frozen=True)
+class _Policy:
+    """How generous to be: buffers of a block inside a loop, by what the block is for."""
+
+    held: int
+    """Blocks of several tiles, which are large and live long."""
+    dma: int
+    """Blocks that a DMA fills or empties."""
+    work: int
+    apart: bool
+    """Blocks inside loops share no bytes with others, so that runs of a loop may overlap."""
+
+
+_POLICIES = {
+    "sbuf": (
+        _Policy(2, 3, 2, apart=True),
+        _Policy(2, 2, 2, apart=True),
+        _Policy(1, 3, 2, apart=True),
+        _Policy(1, 2, 2, apart=True),
+        _Policy(2, 2, 2, apart=False),
+        _Policy(1, 2, 2, apart=False),
+        _Policy(1, 2, 1, apart=False),
+        _Policy(1, 1, 1, apart=False),
+    ),
+    "psum": (
+        _Policy(4, 4, 4, apart=True),
+        _Policy(3, 3, 3, apart=True),
+        _Policy(2, 2, 2, apart=True),
+        _Policy(3, 3, 3, apart=False),
+        _Policy(2, 2, 2, apart=False),
+        _Policy(1, 1, 1, apart=False),
+    ),
+}
+"""Per memory, best first."""
 
 
 @dataclass(frozen=True)
@@ -71,44 +118,93 @@ class _Memory:
         self.taken = [t for t in self.taken if t[2] is not op]
 
 
-class _DoesNotFitError(Exception):
-    pass
-
-
 def allocate(kernel: KernelOp, hw: Generation) -> None:
-    """Place one kernel's blocks, with as much double buffering as fits.
+    """Place one kernel's blocks, with as many buffers as fit.
 
     Raises:
         CapacityError: naming the largest blocks that are alive together.
     """
-    for attempt in _ATTEMPTS:
-        memories = {
-            "sbuf": _Memory(hw.sbuf_bytes_per_partition, SBUF_ALIGN_BYTES),
-            "psum": _Memory(hw.psum_bytes_per_partition, hw.psum_bank_bytes),
-        }
-        try:
-            _place_block(kernel.body.block, memories, attempt, in_loop=False)
-        except _DoesNotFitError as error:
-            if attempt == _ATTEMPTS[-1]:
-                raise _capacity_error(kernel, memories, str(error)) from None
-            continue
-        for name, memory in memories.items():
-            kernel.attributes[f"{name}_bytes"] = IntAttr(memory.high)
-        return
+    ends = _ends(kernel.body.block)
+    sizes = {
+        "sbuf": (hw.sbuf_bytes_per_partition, SBUF_ALIGN_BYTES),
+        "psum": (hw.psum_bytes_per_partition, hw.psum_bank_bytes),
+    }
+    for name, (limit, align) in sizes.items():
+        memory = _Memory(limit, align)
+        for policy in _POLICIES[name]:
+            memory = _Memory(limit, align)
+            if _Placement(name, memory, policy, ends).place(kernel.body.block, None):
+                break
+        else:
+            raise _capacity_error(kernel, memory, name)
+        kernel.attributes[f"{name}_bytes"] = IntAttr(memory.high)
 
 
-def _place_block(
-    block: Block, memories: dict[str, _Memory], buffers: tuple[int, int], in_loop: bool
-) -> None:
-    ends = _last_uses(block)
-    for op in block.ops:
-        for alloc in ends.first.get(op, ()):
-            _place(alloc, memories, buffers if in_loop else (1, 1))
-        if isinstance(op, ForOp):
-            _place_block(op.body.block, memories, buffers, in_loop=op.count > 1)
-        for alloc in ends.last.get(op, ()):
-            for memory in memories.values():
-                memory.free(alloc)
+@dataclass(frozen=True)
+class _Placement:
+    """One attempt at one memory."""
+
+    name: str
+    memory: _Memory
+    policy: _Policy
+    ends: dict[Block, _Ends]
+
+    def place(self, block: Block, late: list[AllocOp] | None) -> bool:
+        """Place the blocks of a body and of the loops in it; False where one does not fit.
+
+        Inside a loop, `late` collects what is freed only after the outermost loop.
+        """
+        ends, in_loop = self.ends[block], late is not None
+        for op in block.ops:
+            for alloc in ends.first.get(op, ()):
+                if not self._place(alloc, in_loop):
+                    return False
+            if isinstance(op, ForOp):
+                inside = list[AllocOp]() if late is None else late
+                if not self.place(op.body.block, inside):
+                    return False
+                self._free(() if in_loop else inside)
+            done = ends.last.get(op, ())
+            if late is not None and self.policy.apart:
+                late += done
+            else:
+                self._free(done)
+        return True
+
+    def _free(self, allocs: Iterable[AllocOp]) -> None:
+        for alloc in allocs:
+            self.memory.free(alloc)
+
+    def _place(self, alloc: AllocOp, in_loop: bool) -> bool:
+        kind = block_type(alloc.block)
+        assert kind is not None
+        if kind.memory.data != self.name:
+            return True
+        size = kind.columns.data * BY_NAME[kind.element.data].bytes
+        padded = -(-size // self.memory.align) * self.memory.align
+        count = self._buffers(alloc) if in_loop else 1
+        start = self.memory.place(alloc, padded * count)
+        if start is None:
+            return False
+        alloc.attributes["start"] = IntAttr(start)
+        alloc.attributes["bytes"] = IntAttr(padded)
+        alloc.attributes["buffers"] = IntAttr(count)
+        return True
+
+    def _buffers(self, alloc: AllocOp) -> int:
+        if "tiles" in alloc.attributes:
+            return self.policy.held
+        users = [use.operation for use in alloc.block.uses]
+        return self.policy.dma if any(map(_is_dma, users)) else self.policy.work
+
+
+def _is_dma(op: Operation) -> bool:
+    if isinstance(op, IssueOp):
+        return str_of(op, "engine") in _DMA_NAMES
+    return isinstance(op, DmaOp | GatherOp | ScatterOp)
+
+
+_DMA_NAMES = frozenset(queue.name for queue in DMA_QUEUES)
 
 
 @dataclass(frozen=True)
@@ -117,10 +213,19 @@ class _Ends:
     last: dict[Operation, list[AllocOp]]
 
 
-def _last_uses(block: Block) -> _Ends:
+def _ends(block: Block) -> dict[Block, _Ends]:
+    """The ends of the blocks of every body."""
+    found = {block: _ends_in(block)}
+    for op in block.ops:
+        if isinstance(op, ForOp):
+            found |= _ends(op.body.block)
+    return found
+
+
+def _ends_in(block: Block) -> _Ends:
     """For each op of the block, the allocs whose first and last use it (or its inside) is."""
-    position = {op: i for i, op in enumerate(block.ops)}
     ops = list(block.ops)
+    position = {op: i for i, op in enumerate(ops)}
     ends = _Ends({}, {})
     for alloc in ops:
         if not isinstance(alloc, AllocOp):
@@ -132,24 +237,7 @@ def _last_uses(block: Block) -> _Ends:
     return ends
 
 
-def _place(alloc: AllocOp, memories: dict[str, _Memory], buffers: tuple[int, int]) -> None:
-    kind = block_type(alloc.block)
-    assert kind is not None
-    name = kind.memory.data
-    count = buffers[0] if name == "sbuf" else buffers[1]
-    memory = memories[name]
-    size = kind.columns.data * BY_NAME[kind.element.data].bytes
-    padded = -(-size // memory.align) * memory.align
-    start = memory.place(alloc, padded * count)
-    if start is None:
-        raise _DoesNotFitError(name)
-    alloc.attributes["start"] = IntAttr(start)
-    alloc.attributes["bytes"] = IntAttr(padded)
-    alloc.attributes["buffers"] = IntAttr(count)
-
-
-def _capacity_error(kernel: KernelOp, memories: dict[str, _Memory], name: str) -> CapacityError:
-    memory = memories[name]
+def _capacity_error(kernel: KernelOp, memory: _Memory, name: str) -> CapacityError:
     live = sorted(memory.taken, key=lambda t: t[0] - t[1])[:3]
     blocks = ", ".join(f"{_describe(op)} ({high - low} bytes)" for low, high, op in live)
     symbol = kernel.attributes.get("sym_name")

@@ -65,8 +65,10 @@ class _Template:
     engine: Engine
     offsets: np.ndarray
     """[SLOTS_MAX, depth]: bytes an operand moves per run of each loop."""
+    runs: np.ndarray
+    """[SLOTS_MAX, depth]: how the loops around a block number its runs, which take turns."""
     rotation: np.ndarray
-    """[SLOTS_MAX, 3]: loop depth, number of buffers, bytes from one to the next."""
+    """[SLOTS_MAX, 3]: number of buffers, bytes from one to the next, bytes of a tile or 0."""
     written: list[bool]
     base: np.ndarray
     """[depth]: what an iota's base moves by."""
@@ -122,7 +124,8 @@ class _Emitter:
             np.zeros((), WIDE),
             Engine[str_of(op, "engine")],
             np.zeros((SLOTS_MAX, self._depth), np.int64),
-            np.tile(np.array([0, 1, 0]), (SLOTS_MAX, 1)),
+            np.zeros((SLOTS_MAX, self._depth), np.int64),
+            np.tile(np.array([1, 0, 0]), (SLOTS_MAX, 1)),
             [False] * SLOTS_MAX,
             np.zeros(self._depth, np.int64),
             _first(op),
@@ -172,10 +175,16 @@ class _Emitter:
         word["partition_start"], word["partitions"] = access.partition_start, access.partitions
         alloc = value.owner
         assert isinstance(alloc, AllocOp)
-        word["tile_start"], word["tile_bytes"] = int_of(alloc, "start"), int_of(alloc, "bytes")
-        buffers = int_of(alloc, "buffers")
+        size, buffers = int_of(alloc, "bytes"), int_of(alloc, "buffers")
+        word["tile_start"], word["tile_bytes"] = int_of(alloc, "start"), size
+        if "tiles" in alloc.attributes:
+            part = kind.columns.data * element.bytes // int_of(alloc, "tiles")
+            word["tile_bytes"] = part
+        else:
+            part = 0
+        template.rotation[at] = (buffers, size, part)
         if buffers > 1:
-            template.rotation[at] = (_loop_depth(alloc), buffers, int_of(alloc, "bytes"))
+            template.runs[at] = _runs(alloc, self._depth)
 
     def _call(self, op: IssueOp, record: np.ndarray) -> None:
         operands = [
@@ -207,12 +216,22 @@ def emit(kernel: KernelOp, sources: Sources) -> Emitted:
     rotation = np.array([t.rotation for t in templates])
     records["operands"]["offset"] += (offsets[numbers] * indices[:, None, :]).sum(-1)
     turn = rotation[numbers]
-    which = np.take_along_axis(indices, turn[:, :, 0], axis=1) % turn[:, :, 1]
-    records["operands"]["tile_start"] += (which * turn[:, :, 2]).astype(np.uint32)
+    runs = np.array([t.runs for t in templates])
+    which = (runs[numbers] * indices[:, None, :]).sum(-1) % turn[:, :, 0]
+    records["operands"]["tile_start"] += (which * turn[:, :, 1]).astype(np.uint32)
+    _enter_tiles(records["operands"], turn[:, :, 2])
     _set_words(records, templates, numbers, indices)
     engines = np.array([t.engine for t in templates], np.int64)[numbers]
     written = np.array([t.written for t in templates])[numbers]
     return Emitted(records, engines, written, tuple(emitter.library))
+
+
+def _enter_tiles(operands: np.ndarray, part: np.ndarray) -> None:
+    """Name the tile of a block of tiles that an access lies in, so that only it is waited for."""
+    inside = part > 0
+    shift = np.where(inside, operands["offset"] // np.maximum(part, 1) * part, 0)
+    operands["offset"] -= shift
+    operands["tile_start"] += shift.astype(np.uint32)
 
 
 def _set_words(
@@ -269,9 +288,14 @@ def _depth(block: Block) -> int:
     return max((1 + _depth(op.body.block) for op in block.ops if isinstance(op, ForOp)), default=0)
 
 
-def _loop_depth(op: Operation) -> int:
-    """Number of loops outside the one right around `op`."""
-    depth, parent = -1, op.parent_op()
+def _runs(op: Operation, depth: int) -> np.ndarray:
+    """The number of a run of `op`, counted over all the loops around it."""
+    counts: list[int] = []
+    parent = op.parent_op()
     while isinstance(parent, ForOp):
-        depth, parent = depth + 1, parent.parent_op()
-    return depth
+        counts.append(parent.count)
+        parent = parent.parent_op()
+    out, number = np.zeros(depth, np.int64), 1
+    for i, count in enumerate(counts):
+        out[len(counts) - 1 - i], number = number, number * count
+    return out

@@ -124,13 +124,19 @@ class Builder:
                 yield (start, *starts), (count, *rest)
 
     def alloc(
-        self, partitions: int, columns: int, element: ElementType, memory: str = "sbuf"
+        self,
+        partitions: int,
+        columns: int,
+        element: ElementType,
+        memory: str = "sbuf",
+        tiles: int = 1,
     ) -> Ref:
-        """Reserve a block on chip."""
+        """Reserve a block on chip; of several equal `tiles`, where each access stays in one."""
         kind = BlockType(
             StringAttr(memory), IntAttr(partitions), IntAttr(columns), StringAttr(element.name)
         )
-        op = AllocOp.create(result_types=[kind])
+        attributes = {"tiles": IntAttr(tiles)} if tiles > 1 else {}
+        op = AllocOp.create(result_types=[kind], attributes=attributes)
         self._blocks[-1].add_op(op)
         return Ref(op.results[0], partitions, columns, element)
 

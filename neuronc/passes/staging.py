@@ -1,7 +1,9 @@
 """Bring the operands of a contraction on chip, with K on the partitions.
 
 An operand whose K is contiguous in HBM is loaded with its other dimension on the partitions, in
-long runs, and transposed on the tensor engine; the other kind is loaded as it is.
+long runs, and transposed on the tensor engine; the other kind is loaded as it is. What one DMA
+brings is a chunk: some tiles of K of some columns. An operand is held (all chunks loaded first, to
+be read many times), streamed (a chunk at a time, as the loop over K needs it), or already there.
 """
 
 from __future__ import annotations
@@ -15,24 +17,35 @@ from xdsl.ir import SSAValue
 from neuronc.dialects.access import Affine
 from neuronc.dtypes import ElementType
 from neuronc.hardware import Generation
-from neuronc.passes.builder import Builder, Operand, Ref
-from neuronc.passes.contraction import BATCH, DEPTH, Problem, Side, cut, linear, within
+from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
+from neuronc.passes.contraction import (
+    BATCH,
+    DEPTH,
+    Problem,
+    Side,
+    cut,
+    grow,
+    linear,
+    linear_affine,
+    within,
+)
 from neuronc.passes.iteration import Strided, Tile, tile_shape
+from neuronc.passes.layout import Layout
 
 
 @dataclass(frozen=True)
 class Depth:
-    """One tile of K: where it is, how far it reaches, and when it is the first."""
+    """One tile of K, or a chunk of them: where it is, and when it is the first."""
 
     tile: Tile
     slot: Affine
-    """Number of the tile among all of K."""
+    """Number of its first tile among all of K."""
     first: tuple[int, ...] | None
     """Loops that are at their start in the very first tile; None for later remainders."""
 
     @property
     def size(self) -> int:
-        """Partitions the tile takes."""
+        """Elements of K."""
         return self.tile.size
 
 
@@ -44,18 +57,21 @@ class Columns:
     base: Affine
     partitions: int
 
-    def at(self, shift: int, pairs: tuple[tuple[int, int], ...]) -> Operand:
+    def at(self, shift: Affine | int, pairs: tuple[tuple[int, int], ...]) -> Operand:
         """Some of the columns."""
         return self.ref.at(self.base + shift, pairs, 0, self.partitions)
 
 
 Staged = Callable[[Depth], Columns]
-"""Loads (or finds) the columns of a K tile."""
+"""Finds the columns of a K tile."""
+Supply = Callable[[Depth], Staged]
+"""Loads (or finds) a chunk of K, and says where the columns of its tiles are."""
+_Piece = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Loads operands for one index of the batch."""
+    """Supplies operands for one index of the batch."""
 
     builder: Builder
     hw: Generation
@@ -63,6 +79,8 @@ class Stage:
     batch: tuple[Affine, ...]
     kind: ElementType
     buffers: Mapping[SSAValue, SSAValue]
+    chunk: int = 1
+    """K tiles that one DMA brings."""
 
     @property
     def _tile(self) -> tuple[int, ...]:
@@ -73,115 +91,191 @@ class Stage:
         extents = self.problem.extents(DEPTH)
         return tuple(-(-n // t) for n, t in zip(extents, self._tile, strict=True))
 
-    def fits(self, width: int) -> bool:
-        """Whether `width` columns of every K tile may stay on chip."""
-        room = self.hw.sbuf_bytes_per_partition // 4
-        return prod(self._tiles) * width * self.kind.bytes <= room
+    @property
+    def _chunk_tiles(self) -> int:
+        """Only a single dimension of K is taken several tiles at a time."""
+        return min(self.chunk, self._tiles[0]) if len(self._tiles) == 1 else 1
 
-    def depth(self) -> Iterator[Depth]:
-        """Open the loops over K: the rolled tiles first, then the remainders."""
-        for starts, counts in self.builder.nest(self.problem.extents(DEPTH), self._tile):
-            slot = Affine()
-            for d, start in enumerate(starts):
-                step = self._tile[d]
-                whole = tuple(c // step for c in start.coefficients)
-                number = Affine(start.constant // step, whole)
-                slot = slot + number * prod(self._tiles[d + 1 :])
-            loops = {i for s in starts for i, c in enumerate(s.coefficients) if c}
-            later = any(s.constant for s in starts)
-            yield Depth(Tile(starts, counts), slot, None if later else tuple(sorted(loops)))
+    def chunks(self, whole: bool = False) -> Iterator[Depth]:
+        """Open the loops over chunks of K; `whole` is all of K at once, without a loop."""
+        extents = self.problem.extents(DEPTH)
+        if whole:
+            yield self._depth((Affine(),) * len(extents), tuple(extents))
+            return
+        step = tuple(t * self._chunk_tiles for t in self._tile)
+        for starts, counts in self.builder.nest(extents, step):
+            yield self._depth(starts, counts)
 
-    def load_all(self, side: Side) -> Staged:
-        """Load every K tile of one operand, to stay."""
-        partitions = prod(self._tile)
-        ref = self.builder.alloc(partitions, prod(self._tiles) * side.size, self.kind)
-        load = self.prepare(side, ref)
-        for k in self.depth():
-            load(k)
-        return lambda k: Columns(ref, k.slot * side.size, k.size)
+    def tiles(self, chunk: Depth) -> Iterator[Depth]:
+        """Open the loops over the tiles of a chunk."""
+        for starts, counts in self.builder.nest(chunk.tile.counts, self._tile):
+            at = tuple(a + b for a, b in zip(chunk.tile.starts, starts, strict=True))
+            yield self._depth(at, counts)
 
-    def prepare(self, side: Side, resident: Ref | None = None) -> Staged:
-        """Return what loads one K tile of `side`, into its slot of `resident` if given.
+    def _depth(self, starts: tuple[Affine, ...], counts: tuple[int, ...]) -> Depth:
+        slot = Affine()
+        for d, start in enumerate(starts):
+            step = self._tile[d]
+            whole = tuple(c // step for c in start.coefficients)
+            number = Affine(start.constant // step, whole)
+            slot = slot + number * prod(self._tiles[d + 1 :])
+        loops = {i for s in starts for i, c in enumerate(s.coefficients) if c}
+        later = any(s.constant for s in starts)
+        return Depth(Tile(starts, counts), slot, None if later else tuple(sorted(loops)))
 
-        Rows that will be transposed are loaded for all of K at once where that fits.
-        """
+    def hold(self, side: Side) -> Supply:
+        """Load every chunk of one operand, to stay."""
+        there = self._resident(side)
+        if there is not None:
+            return there
+        chunks = -(-prod(self._tiles) // self._chunk_tiles)
+        width = self._chunk_tiles * side.size
+        ref = self.builder.alloc(prod(self._tile), chunks * width, self.kind, tiles=chunks)
+        for chunk in self.chunks():
+            self._load(side, chunk, ref, chunk.slot * side.size)
+        return lambda _: lambda k: Columns(ref, k.slot * side.size, k.size)
 
-        def target(k: Depth) -> Columns:
-            if resident is not None:
-                return Columns(resident, k.slot * side.size, k.size)
-            return Columns(self.builder.alloc(k.size, side.size, self.kind), Affine(), k.size)
+    def stream(self, side: Side) -> Supply:
+        """Load a chunk where it is asked for."""
+        there = self._resident(side)
+        if there is not None:
+            return there
 
-        if not self._is_transposed(side):
-            return lambda k: self._direct(side, k, target(k))
-        pieces = cut(side.taken, tile_shape(side.taken, self.hw.partitions))
-        whole = Tile((Affine(),) * len(self._tile), tuple(self.problem.extents(DEPTH)))
-        if whole.size * self.kind.bytes * len(pieces) > self.hw.sbuf_bytes_per_partition // 8:
-            return lambda k: self._transposed(side, k, target(k), pieces, None)
-        rows = [self._rows(side, starts, counts, whole) for starts, counts in pieces]
-        return lambda k: self._transposed(side, k, target(k), pieces, rows)
+        def supply(chunk: Depth) -> Staged:
+            tiles = prod(-(-n // t) for n, t in zip(chunk.tile.counts, self._tile, strict=True))
+            lanes = min(prod(self._tile), chunk.size)
+            ref = self.builder.alloc(lanes, tiles * side.size, self.kind)
+            self._load(side, chunk, ref, Affine())
+            base = chunk.slot * -side.size
+            return lambda k: Columns(ref, k.slot * side.size + base, k.size)
+
+        return supply
+
+    def _resident(self, side: Side) -> Supply | None:
+        """What is on chip with K on the partitions needs no loading."""
+        buffer = self._buffer(side.access)
+        if self.builder.layout_of(buffer) is None or self._is_transposed(side):
+            return None
+        (stride,) = self.problem.strides(side.access, DEPTH) or (0,)
+        free = side.tile.pairs(self.problem.strides(side.access, side.group))
+
+        def find(k: Depth) -> Columns:
+            base = self._offset(side, side.tile, k.tile)
+            ref = self.builder.window(buffer, base, (0, k.size), stride, free)
+            if ref is None:
+                self.builder.rejected.add(buffer)
+                ref = self.builder.alloc(k.size, side.size, self.kind)
+            return Columns(ref, Affine(), k.size)
+
+        return lambda _: find
 
     def _is_transposed(self, side: Side) -> bool:
-        """Whether K is contiguous in HBM, so that rows are loaded onto the partitions."""
-        depth = self.problem.strides(side.access, DEPTH)
-        free = self.problem.strides(side.access, side.group)
-        contiguous = bool(depth) and depth[-1] == 1
-        return contiguous and not (side.taken and free[-1] == 1 and side.taken[-1] > 1)
+        return is_turned(
+            self.problem, side.group, self.builder.layout_of(self._buffer(side.access))
+        )
 
-    def _direct(self, side: Side, k: Depth, columns: Columns) -> Columns:
-        """K onto the partitions by DMA."""
+    def _load(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
+        """One chunk of some columns, to [K tile, column] from column `base`."""
+        if self._is_transposed(side):
+            self._transposed(side, chunk, ref, base)
+        else:
+            self._direct(side, chunk, ref, base)
+
+    def _direct(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
+        """K onto the partitions by DMA: whole tiles at once, then the remainder."""
+        if len(self._tile) != 1:
+            self._direct_tile(side, chunk, ref, base)
+            return
+        (tile,), (count,) = self._tile, chunk.tile.counts
+        (stride,) = self.problem.strides(side.access, DEPTH)
+        free = side.tile.pairs(self.problem.strides(side.access, side.group))
+        whole, rest = divmod(count, tile)
+        origin = self._offset(side, side.tile, chunk.tile)
+        buffer = self._buffer(side.access)
+        if whole:
+            pairs = ((stride * tile, whole), *free) if whole > 1 else free
+            self.builder.transfer(ref, base, (0, tile), (buffer, origin, stride), pairs, False)
+        if rest:
+            window = (buffer, origin + whole * tile * stride, stride)
+            at = base + whole * side.size
+            self.builder.transfer(ref, at, (0, rest), window, free, False)
+
+    def _direct_tile(self, side: Side, k: Depth, ref: Ref, base: Affine) -> None:
+        """One tile over several dimensions of K."""
         q, access = self.problem, side.access
         free = side.tile.pairs(q.strides(access, side.group))
-        base = self._offset(side, side.tile, k.tile)
+        origin = self._offset(side, side.tile, k.tile)
         for start, count, shift, step in k.tile.pieces(q.strides(access, DEPTH)):
-            window = (self._buffer(access), base + shift, step)
-            self.builder.transfer(columns.ref, columns.base, (start, count), window, free, False)
-        return columns
+            window = (self._buffer(access), origin + shift, step)
+            self.builder.transfer(ref, base, (start, count), window, free, False)
 
-    def _rows(
-        self, side: Side, starts: tuple[int, ...], counts: tuple[int, ...], depth: Tile
-    ) -> Ref:
-        """Some rows over a tile of K: rows on the partitions, K along the columns."""
-        q, access = self.problem, side.access
-        ref = self.builder.alloc(prod(counts), depth.size, self.kind)
-        rows = Tile(tuple(a + b for a, b in zip(side.starts, starts, strict=True)), counts)
-        base = self._offset(side, rows, depth)
-        free = depth.pairs(q.strides(access, DEPTH))
-        for start, count, shift, step in rows.pieces(q.strides(access, side.group)):
-            window = (self._buffer(access), base + shift, step)
+    def _transposed(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
+        """Rows through the tensor engine, as many as fill a bank of PSUM with their columns."""
+        tile = tile_shape(side.taken, self.hw.partitions)
+        bank = self.hw.psum_bank_bytes // self.kind.bytes
+        group = grow(side.taken, tile, bank // prod(tile))
+        for starts, counts in self.builder.nest(side.taken, group):
+            part = side.part(starts, counts)
+            pieces = cut(counts, tile_shape(counts, self.hw.partitions))
+            rows = [self._rows(part, piece, chunk) for piece in pieces]
+            shift = linear_affine(side.taken, starts)
+            for k in self.tiles(chunk):
+                at = base + k.slot * side.size + chunk.slot * -side.size + shift
+                self._turn(part, k, chunk, pieces, rows)(ref, at, within(side.taken, counts))
+
+    def _turn(
+        self, part: Side, k: Depth, chunk: Depth, pieces: list[_Piece], rows: list[Ref]
+    ) -> Callable[[Ref, Affine, tuple[tuple[int, int], ...]], None]:
+        """Transpose one K tile of the rows into PSUM; returns what copies it to its place."""
+        psum = self.builder.alloc(k.size, part.size, self.kind, "psum")
+        extents = chunk.tile.counts
+        strides = [prod(extents[d + 1 :]) for d in range(len(extents))]
+        shift = k.tile.offset(strides) + chunk.tile.offset(strides) * -1
+        for (starts, counts), block in zip(pieces, rows, strict=True):
+            # A piece of a larger group is a strided part of the columns.
+            dst = psum.at(linear(part.taken, starts), within(part.taken, counts), 0, k.size)
+            self.builder.transpose(dst, block.at(shift, within(extents, k.tile.counts)))
+
+        def place(ref: Ref, at: Affine, pairs: tuple[tuple[int, int], ...]) -> None:
+            dense = shape_pairs([n for _, n in pairs])
+            self.builder.cast(ref.at(at, pairs, 0, k.size), psum[dense])
+
+        return place
+
+    def _rows(self, part: Side, piece: _Piece, chunk: Depth) -> Ref:
+        """Some rows over a chunk of K: rows on the partitions, K along the columns."""
+        q, access = self.problem, part.access
+        starts, counts = piece
+        rows = part.part([Affine(s) for s in starts], counts)
+        base = self._offset(part, rows.tile, chunk.tile)
+        free = chunk.tile.pairs(q.strides(access, DEPTH))
+        pieces = list(rows.tile.pieces(q.strides(access, part.group)))
+        buffer = self._buffer(access)
+        if len(pieces) == 1:
+            ((_, count, shift, step),) = pieces
+            there = self.builder.window(buffer, base + shift, (0, count), step, free)
+            if there is not None:
+                return there
+        ref = self.builder.alloc(prod(counts), chunk.size, self.kind)
+        for start, count, shift, step in pieces:
+            window = (buffer, base + shift, step)
             self.builder.transfer(ref, Affine(), (start, count), window, free, False)
         return ref
-
-    def _transposed(
-        self,
-        side: Side,
-        k: Depth,
-        columns: Columns,
-        pieces: list[tuple[tuple[int, ...], tuple[int, ...]]],
-        rows: list[Ref] | None,
-    ) -> Columns:
-        """Rows through the tensor engine onto the partitions of a PSUM bank, then to SBUF."""
-        psum = self.builder.alloc(k.size, side.size, self.kind, "psum")
-        extents = self.problem.extents(DEPTH) if rows else k.tile.counts
-        strides = [prod(extents[d + 1 :]) for d in range(len(extents))]
-        shift = k.tile.offset(strides) if rows else Affine()
-        for i, (starts, counts) in enumerate(pieces):
-            block = rows[i] if rows else self._rows(side, starts, counts, k.tile)
-            # A tile of several rows of a larger block is a strided part of the columns.
-            dst = psum.at(linear(side.taken, starts), within(side.taken, counts), 0, k.size)
-            self.builder.transpose(dst, block.at(shift, within(extents, k.tile.counts)))
-        self.builder.cast(columns.at(0, ((1, side.size),)), psum.all())
-        return columns
 
     def _offset(self, side: Side, free: Tile, depth: Tile) -> Affine:
         q, access = self.problem, side.access
         batch = q.within(Tile(self.batch, (1,) * len(self.batch)), access, BATCH)
-        return (
-            batch
-            + q.within(free, access, side.group)
-            + q.within(depth, access, DEPTH)
-            + (access.offset)
-        )
+        start = batch + q.within(free, access, side.group) + q.within(depth, access, DEPTH)
+        return start + access.offset
 
     def _buffer(self, access: Strided) -> SSAValue:
         assert access.source is not None
         return self.buffers[access.source]
+
+
+def is_turned(problem: Problem, group: int, layout: Layout | None) -> bool:
+    """Whether the rows of an operand lie on the partitions first, and must be transposed."""
+    if layout is None:
+        return problem.is_transposed(group)
+    depth = problem.strides(problem.operand(group), DEPTH)
+    return depth != [1 if layout.across else layout.columns]

@@ -1,0 +1,68 @@
+"""Contractions of many shapes: every way that the search cuts them computes the same product."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import neuronc
+from neuronc.runtime.program import Program
+
+CASES = {
+    "one tile": ("mk,kn->mn", (64, 96, 32)),
+    "remainders everywhere": ("mk,kn->mn", (200, 300, 700)),
+    "several blocks": ("mk,kn->mn", (640, 512, 1536)),
+    "one row": ("mk,kn->mn", (1, 768, 2304)),
+    "few rows": ("mk,kn->mn", (7, 1100, 1300)),
+    "one column": ("mk,kn->mn", (300, 400, 1)),
+    "K of one": ("mk,kn->mn", (130, 1, 600)),
+    "small K": ("mk,kn->mn", (300, 8, 1100)),
+    "both contiguous along K": ("mk,nk->mn", (300, 520, 700)),
+    "neither contiguous along K": ("km,kn->mn", (260, 400, 600)),
+    "lhs as a weight": ("km,nk->mn", (260, 400, 600)),
+    "long K": ("mk,kn->mn", (140, 4100, 520)),
+}
+
+
+def program(equation: str, sizes: tuple[int, ...], kind: str) -> tuple[str, list[tuple[int, ...]]]:
+    """The text of a contraction with a bias and a residual, and the shapes of its arguments."""
+    size = dict(zip("mkn", sizes, strict=True))
+    left, right = equation.split("->")[0].split(",")
+    shapes = [tuple(size[c] for c in side) for side in (left, right)]
+    x, w = ("x".join(map(str, s)) + f"x{kind}" for s in shapes)
+    y, b = f"{size['m']}x{size['n']}x{kind}", f"{size['n']}x{kind}"
+    dims = f"[{left.index('k')}] x [{right.index('k')}]"
+    text = f"""
+    func.func @main(%x: tensor<{x}>, %w: tensor<{w}>, %b: tensor<{b}>, %r: tensor<{y}>)
+        -> tensor<{y}> {{
+      %d = stablehlo.dot_general %x, %w, contracting_dims = {dims}
+        : (tensor<{x}>, tensor<{w}>) -> tensor<{y}>
+      %c = stablehlo.broadcast_in_dim %b, dims = [1] : (tensor<{b}>) -> tensor<{y}>
+      %s = stablehlo.add %d, %c : tensor<{y}>
+      %z = stablehlo.add %s, %r : tensor<{y}>
+      return %z : tensor<{y}>
+    }}"""
+    return text, [*shapes, (size["n"],), (size["m"], size["n"])]
+
+
+@pytest.mark.parametrize("target", ["trn1", "trn2"])
+@pytest.mark.parametrize("kind", ["f32", "bf16"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_contraction_is_exact_and_free_of_races(case: str, kind: str, target: str) -> None:
+    equation, sizes = CASES[case]
+    text, shapes = program(equation, sizes, kind)
+    dtype = np.dtype(np.float32) if kind == "f32" else np.dtype(ml_dtypes.bfloat16)
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s).astype(dtype) for s in shapes]
+    compiled = neuronc.compile(text, target=target)
+    (out,) = Program(compiled.model, check=True)(*arrays)
+    x, w, b, r = (a.astype(np.float64) for a in arrays)
+    expected = np.einsum(equation, x, w) + b + r
+    # float32 sums of K products err by K ulp at the very worst; three roundings to the type.
+    scale = np.einsum(equation, abs(x), abs(w)) + abs(b) + abs(r)
+    ulp = 2.0**-24 if kind == "f32" else 2.0**-8
+    bound = scale * (sizes[1] + 2) * 2.0**-24 + 3 * ulp * (
+        abs(np.einsum(equation, x, w)) + abs(b) + abs(r)
+    )
+    assert (abs(out.astype(np.float64) - expected) <= bound).all()
