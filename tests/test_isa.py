@@ -181,7 +181,7 @@ def test_moving_more_rows_to_computed_addresses_costs_more() -> None:
     """A gather's rows are those of dst, a scatter's those of src: neither is priced as one row."""
     index = Operand(Memory.SBUF, BY_NAME["i32"].code, 0, (1,), (1,), 0, 0, 128, 0, 4)
     row = Operand(Memory.HBM, F32, 0, (1,), (1 << 20,), 0)
-    rows = Operand(Memory.HBM, F32, 0, (1 << 20, 1), (128, 1 << 20), 1)
+    rows = Operand(Memory.HBM, F32, 0, (1 << 21, 1), (128, 1 << 20), 1)
     for engine in (Engine.DMA_IN, Engine.DMA_OUT):
         (copy,) = prices([isa.DmaCopy(rows, rows, 0)], engine, TRN2)
         assert prices([isa.DmaGather(rows, row, index, 1)], engine, TRN2) == [copy]

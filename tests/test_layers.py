@@ -17,7 +17,7 @@ LAYERS = (
     ("errors", "dtypes", "hardware", "units", "version"),
     ("numerics",),
     ("isa",),
-    ("artifact",),
+    ("artifact", "timeline"),
     ("dialects", "runtime"),
     ("frontend", "passes"),
     ("backend",),

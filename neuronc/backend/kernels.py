@@ -11,8 +11,9 @@ from neuronc.backend.emit import Emitted, Sources, emit
 from neuronc.backend.synchronize import synchronize
 from neuronc.dialects.tile import KernelOp, int_of
 from neuronc.hardware import Generation
-from neuronc.isa.instructions import DmaCopy, DmaGather, DmaScatter, Library, MatMul, dma_bytes
+from neuronc.isa.instructions import DmaCopy, DmaGather, DmaScatter, Library, MatMul
 from neuronc.isa.operands import Memory, columns
+from neuronc.isa.prices import dma_bytes
 from neuronc.isa.records import rows_of, stream_dtype
 from neuronc.isa.table import ENGINES, Engine
 
@@ -34,7 +35,7 @@ def finish_kernel(kernel: KernelOp, sources: Sources, hw: Generation) -> Kernel:
         flops=_flops(streams),
         library_flops=_library_flops(streams),
         hbm_bytes=_hbm_bytes(streams),
-        seconds=kernel_seconds(streams, emitted.engines, hw),
+        seconds=kernel_seconds(streams, hw),
         written=tuple(range(int_of(kernel, "inputs"), len(kernel.body.block.args))),
     )
 

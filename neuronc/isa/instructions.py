@@ -1,7 +1,8 @@
 """The instructions: layout, meaning and price of each in one place.
 
 Shapes: P partitions, C columns, K contraction, M/N the result of a matmul. Costs are the formulas
-of the hardware reference, section 3.2, in cycles of the executing engine; DMA follows 3.5 and 3.6.
+of the hardware reference, section 3.2, in cycles of the executing engine; `prices` has what they
+share.
 The vector, scalar and gpsimd engines compute floats in float32 and round once to the type of
 `dst`; integers are exact on gpsimd (2.2).
 """
@@ -11,7 +12,18 @@ from __future__ import annotations
 import numpy as np
 
 from neuronc.hardware import Generation
-from neuronc.isa.operands import ELEMENT_BYTES, Memory, columns
+from neuronc.isa.operands import Memory, columns
+from neuronc.isa.prices import (
+    contiguous,
+    dma_seconds,
+    element_bytes,
+    function_cycles,
+    in_memory,
+    narrow,
+    one_input_speedup,
+    seconds_on,
+    stride_factor,
+)
 from neuronc.isa.table import (
     DMA_QUEUES,
     F32,
@@ -33,6 +45,10 @@ from neuronc.isa.table import (
     Sbuf,
     instruction,
 )
+from neuronc.numerics import FUNCTIONS, REDUCTIONS
+
+_SUMS = tuple(FUNCTIONS[name].code for name in ("add", "multiply", "subtract"))
+_HALVED = tuple(REDUCTIONS[name].code for name in ("add", "maximum", "minimum"))
 
 
 @instruction(0x10, (Engine.TENSOR,))
@@ -46,9 +62,14 @@ class MatMul(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """One moving column a cycle, at least 64; float32 takes four passes (3.1)."""
-        passes = np.where(_bytes(rows["moving"]) >= 4, hw.matmul_fp32_passes, 1)
-        return np.maximum(columns(rows["moving"]), hw.matmul_min_columns) * passes / hw.tensor_hz
+        """max(N, min(64, M), M / 4 to load `stationary`), float32 four times, and 14 (3.1, 3.2)."""
+        passes = np.where(element_bytes(rows["moving"]) >= 4, hw.matmul_fp32_passes, 1)
+        stationary = columns(rows["stationary"])
+        moving = columns(rows["moving"]) * stride_factor(hw, rows["moving"])
+        floor = np.minimum(stationary, hw.matmul_min_columns)
+        load = stationary / hw.stationary_load_speedup
+        cycles = np.maximum(np.maximum(moving, floor), load) * passes
+        return (cycles + hw.matmul_overhead_cycles) / hw.tensor_hz
 
 
 @instruction(0x11, (Engine.TENSOR,))
@@ -60,10 +81,11 @@ class Transpose(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """max(P, min(64, C)) columns (3.2); 32-bit elements pass more than once (2.6)."""
-        passes = np.where(_bytes(rows["src"]) >= 4, hw.transpose_fp32_passes, 1)
+        """max(P, min(64, C)) columns (3.2); 32-bit elements pass more than once (2.6); and 14."""
+        passes = np.where(element_bytes(rows["src"]) >= 4, hw.transpose_fp32_passes, 1)
         floor = np.minimum(columns(rows["src"]), hw.matmul_min_columns)
-        return np.maximum(rows["src"]["partitions"], floor) * passes / hw.tensor_hz
+        cycles = np.maximum(rows["src"]["partitions"], floor) * passes / hw.transpose_speedup
+        return (cycles + hw.matmul_overhead_cycles) / hw.tensor_hz
 
 
 @instruction(0x20, (Engine.VECTOR, Engine.GPSIMD))
@@ -77,11 +99,19 @@ class TensorTensor(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """2N, or N if an operand is in PSUM; 16-bit pairs run faster (3.2, 2.6)."""
-        psum = (rows["lhs"]["memory"] == Memory.PSUM) | (rows["rhs"]["memory"] == Memory.PSUM)
-        narrow = (_bytes(rows["lhs"]) <= 2) & (_bytes(rows["rhs"]) <= 2) & ~psum
-        speedup = np.where(narrow, hw.vector_16bit_pair_speedup, 1)
-        return _chip(columns(rows["dst"]) * np.where(psum, 1, 2) / speedup, engine, hw)
+        """2N; N with an operand in PSUM, or for sums and products of 16 bits (3.2); division 8N.
+
+        From v3 on, 16-bit operands in SBUF run twice as fast on the vector engine (2.6).
+        """
+        dst, lhs, rhs, function = (rows[n] for n in ("dst", "lhs", "rhs", "function"))
+        sbuf = in_memory(Memory.SBUF, lhs, rhs)
+        small = sbuf & narrow(dst, lhs, rhs)
+        whole = contiguous(dst) & contiguous(lhs) & contiguous(rhs)
+        single = ~sbuf | (small & whole & np.isin(function, _SUMS))
+        speedup = hw.vector_16bit_pair_speedup if engine is Engine.VECTOR else 1
+        cycles = np.where(single, 1, 2) / np.where(small, speedup, 1)
+        cycles = _at_least(cycles, function_cycles(function, engine, hw))
+        return seconds_on(columns(dst) * cycles * stride_factor(hw, dst, lhs, rhs), engine, hw)
 
 
 @instruction(0x21, (Engine.VECTOR, Engine.GPSIMD))
@@ -104,8 +134,9 @@ class TensorScalar(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """N; two functions cost the same as one; 16-bit SBUF operands run faster (3.2, 2.6)."""
-        return _one_input(rows, engine, hw)
+        """N; two functions cost the same as one, division 8N; 16 bits run faster (3.2, 2.6)."""
+        both = (function_cycles(rows[n], engine, hw) for n in ("function0", "function1"))
+        return _one_input(rows, np.maximum(*both), engine, hw)
 
 
 @instruction(0x22, (Engine.VECTOR,))
@@ -124,8 +155,14 @@ class ScalarTensorTensor(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """2N (3.2)."""
-        return _chip(columns(rows["dst"]) * 2, engine, hw)
+        """2N; N for (src - a) * tensor in 16 bits (3.2); division 8N."""
+        dst, src, tensor = (rows[n] for n in ("dst", "src", "tensor"))
+        fast = narrow(dst, src, tensor) & (columns(dst) % 2 == 0)
+        fast &= (rows["function0"] == FUNCTIONS["subtract"].code) & (rows["reverse0"] == 0)
+        fast &= rows["function1"] == FUNCTIONS["multiply"].code
+        both = (function_cycles(rows[n], engine, hw) for n in ("function0", "function1"))
+        cycles = _at_least(np.where(fast, 1, 2), np.maximum(*both))
+        return seconds_on(columns(dst) * cycles * stride_factor(hw, dst, src, tensor), engine, hw)
 
 
 @instruction(0x23, (Engine.VECTOR, Engine.GPSIMD))
@@ -139,8 +176,11 @@ class TensorReduce(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """N of the source (3.2)."""
-        return _chip(columns(rows["src"]), engine, hw)
+        """N of the source; N / 2 for 16-bit sums and extremes on the vector engine (3.2)."""
+        dst, src = rows["dst"], rows["src"]
+        fast = narrow(dst, src) & np.isin(rows["function"], _HALVED) & (engine is Engine.VECTOR)
+        cycles = columns(src) * stride_factor(hw, src)
+        return seconds_on(cycles / np.where(fast, 2, 1), engine, hw)
 
 
 @instruction(0x24, (Engine.VECTOR, Engine.GPSIMD))
@@ -154,8 +194,11 @@ class Select(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """2N, as tensor_copy_predicated (3.2)."""
-        return _chip(columns(rows["dst"]) * 2, engine, hw)
+        """2N, N with a source in PSUM, as tensor_copy_predicated (3.2)."""
+        sources = [rows[n] for n in ("predicate", "on_true", "on_false")]
+        cycles = np.where(in_memory(Memory.SBUF, *sources), 2, 1)
+        factor = stride_factor(hw, rows["dst"], *sources)
+        return seconds_on(columns(rows["dst"]) * cycles * factor, engine, hw)
 
 
 @instruction(0x25, (Engine.VECTOR, Engine.SCALAR, Engine.GPSIMD))
@@ -167,8 +210,8 @@ class Copy(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """N; 16-bit SBUF operands run faster (3.2, 2.6)."""
-        return _one_input(rows, engine, hw)
+        """N; 16 bits run faster (3.2, 2.6)."""
+        return _one_input(rows, np.ones(len(rows), np.int64), engine, hw)
 
 
 @instruction(0x26, (Engine.VECTOR, Engine.GPSIMD))
@@ -180,8 +223,10 @@ class Memset(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """N (3.2)."""
-        return _chip(columns(rows["dst"]), engine, hw)
+        """N; N / 2 for zeros of 16 bits on the vector engine (3.2)."""
+        fast = narrow(rows["dst"]) & (rows["value"] == 0) & (engine is Engine.VECTOR)
+        cycles = columns(rows["dst"]) * stride_factor(hw, rows["dst"])
+        return seconds_on(cycles / np.where(fast, 2, 1), engine, hw)
 
 
 @instruction(0x30, (Engine.SCALAR,))
@@ -197,10 +242,14 @@ class Activation(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """N, and one minimum interval to read the accumulator out (3.2)."""
+        """N, and 64 to read the accumulator out (3.1, 3.2).
+
+        When the function needs tables that are not loaded, the timeline adds their loading.
+        """
+        dst, src = rows["dst"], rows["src"]
         summed = rows["row_sum"]["memory"] != Memory.NONE
-        readout = np.where(summed, hw.min_interval_cycles / hw.scalar_hz, 0.0)
-        return _chip(columns(rows["dst"]), engine, hw) + readout
+        readout = np.where(summed, hw.accumulator_read_cycles / hw.scalar_hz, 0.0)
+        return seconds_on(columns(dst) * stride_factor(hw, dst, src), engine, hw) + readout
 
 
 @instruction(0x40, (Engine.GPSIMD,))
@@ -213,8 +262,9 @@ class Elementwise(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """150 + N (3.1)."""
-        return _chip(columns(rows["dst"]), engine, hw)
+        """150 + N, 4N where the function is a series or an iteration (3.1, 3.2)."""
+        cycles = function_cycles(rows["function"], engine, hw)
+        return seconds_on(columns(rows["dst"]) * cycles, engine, hw)
 
 
 @instruction(0x41, (Engine.GPSIMD,))
@@ -232,7 +282,7 @@ class Iota(Instruction):
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
         """150 + N (3.2)."""
-        return _chip(columns(rows["dst"]), engine, hw)
+        return seconds_on(columns(rows["dst"]), engine, hw)
 
 
 @instruction(0x48, (Engine.GPSIMD,))
@@ -249,7 +299,7 @@ class Library(Instruction):
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
         """150 + (elements + work) / partitions: one lane an element a cycle (3.1)."""
-        return _chip((rows["elements"] + rows["work"]) / hw.partitions, engine, hw)
+        return seconds_on((rows["elements"] + rows["work"]) / hw.partitions, engine, hw)
 
 
 @instruction(0x50, DMA_QUEUES)
@@ -262,8 +312,12 @@ class DmaCopy(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """max(0.87 us, bytes / bandwidth), short runs priced as the shortest efficient one."""
-        return _dma(rows, hw)
+        """Each contiguous run max(40 ns, bytes / rate), spread over 16 engines (3.5).
+
+        The rate is lower in the first KiB of a run. The timeline adds what is latency.
+        """
+        slower = np.where(rows["accumulate"] != 0, hw.dma_compute_slowdown, 1)
+        return dma_seconds(rows, hw) * slower
 
 
 @instruction(0x51, DMA_QUEUES)
@@ -278,7 +332,7 @@ class DmaGather(Instruction):
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
         """As a copy of the rows gathered."""
-        return _dma(rows, hw)
+        return dma_seconds(rows, hw)
 
 
 @instruction(0x52, DMA_QUEUES)
@@ -297,50 +351,18 @@ class DmaScatter(Instruction):
 
     @classmethod
     def seconds(cls, rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-        """As a copy of the rows scattered; combining halves the rate (3.2)."""
-        return _dma(rows, hw) * np.where(rows["accumulate"] != 0, 2, 1)
+        """As a copy of the rows scattered; combining halves the rate before v4 (3.2)."""
+        slower = np.where(rows["accumulate"] != 0, hw.dma_compute_slowdown, 1)
+        return dma_seconds(rows, hw) * slower
 
 
-def _bytes(words: np.ndarray) -> np.ndarray:
-    return ELEMENT_BYTES[words["dtype"]]
+def _at_least(cycles: np.ndarray, special: np.ndarray) -> np.ndarray:
+    """Cycles a column of an operation whose function may be slow by itself; 1 is any plain one."""
+    return np.where(special > 1, np.maximum(cycles, special), cycles)
 
 
-def _chip(cycles: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-    """Seconds of `cycles` on a compute engine, never less than its minimum interval."""
-    if engine is Engine.GPSIMD:
-        return (hw.gpsimd_base_cycles + cycles) / hw.gpsimd_hz
-    hz = hw.scalar_hz if engine is Engine.SCALAR else hw.vector_hz
-    return np.maximum(cycles, hw.min_interval_cycles) / hz
-
-
-def _one_input(rows: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
-    narrow = (_bytes(rows["dst"]) <= 2) & (_bytes(rows["src"]) <= 2)
-    narrow &= (rows["dst"]["memory"] == Memory.SBUF) & (rows["src"]["memory"] == Memory.SBUF)
-    speedup = np.where(narrow & (engine is Engine.VECTOR), hw.vector_16bit_speedup, 1)
-    return _chip(columns(rows["dst"]) / speedup, engine, hw)
-
-
-def dma_bytes(rows: np.ndarray) -> np.ndarray:
-    """Bytes a DMA record moves."""
-    words = rows["dst"] if "dst" in (rows.dtype.names or ()) else rows
-    partitions = np.where(words["memory"] == Memory.HBM, 1, words["partitions"])
-    return columns(words) * partitions * _bytes(words)
-
-
-def _run_bytes(words: np.ndarray) -> np.ndarray:
-    """Bytes of the contiguous run at the inner end of each access."""
-    run = np.ones(len(words), np.int64)
-    open_ = np.ones(len(words), np.bool_)
-    for i in range(words["counts"].shape[1] - 1, -1, -1):
-        count, step = words["counts"][:, i].astype(np.int64), words["steps"][:, i]
-        open_ &= (count == 1) | (step == run)
-        run = np.where(open_, run * count, run)
-    return run * _bytes(words)
-
-
-def _dma(rows: np.ndarray, hw: Generation) -> np.ndarray:
-    # A gather reads and a scatter writes one row at a time: the other end has them all.
-    size = np.maximum(dma_bytes(rows["dst"]), dma_bytes(rows["src"]))
-    run = np.minimum(_run_bytes(rows["dst"]), _run_bytes(rows["src"]))
-    waste = np.maximum(hw.dma_element_bytes_min / np.maximum(run, 1), 1.0)
-    return np.maximum(size * waste / hw.dma_bytes_per_second, hw.dma_transfer_min_seconds)
+def _one_input(rows: np.ndarray, special: np.ndarray, engine: Engine, hw: Generation) -> np.ndarray:
+    """Seconds of N columns of one block, by mode and function."""
+    dst, src = rows["dst"], rows["src"]
+    cycles = _at_least(1 / one_input_speedup(dst, src, engine, hw), special)
+    return seconds_on(columns(dst) * cycles * stride_factor(hw, dst, src), engine, hw)
