@@ -377,13 +377,15 @@ def test_compiling_again_gives_the_same_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_order_of_records_does_not_change_a_bit(name: str) -> None:
-    """Any order that the waits allow, and any number of threads."""
+    """Any order that the waits allow; merged matmuls, with any number of threads."""
     artifact, arrays = compiled(name, "trn2"), inputs_of(name)
-    first = Program(artifact, workers=1)(*arrays)
-    others = [Program(artifact, check=True, seed=seed) for seed in range(2)]
-    for program in [*others, Program(artifact, workers=3)]:
-        for one, other in zip(first, program(*arrays), strict=True):
-            assert one.tobytes() == other.tobytes()
+    literal = [Program(artifact, check=True, seed=seed) for seed in (None, 0, 1)]
+    merged = [Program(artifact, workers=workers) for workers in (1, 3)]
+    for first, *others in (literal, merged):
+        outputs = first(*arrays)
+        for program in others:
+            for one, other in zip(outputs, program(*arrays), strict=True):
+                assert one.tobytes() == other.tobytes()
 
 
 SMALLER: dict[str, dict[str, int]] = {

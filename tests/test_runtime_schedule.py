@@ -11,12 +11,16 @@ import pytest
 from jax import lax
 
 from neuronc.artifact.model import Kernel
-from neuronc.isa.records import decode
+from neuronc.hardware import TRN2
+from neuronc.isa.operands import ELEMENT_BYTES, Memory
 from neuronc.isa.table import ENGINES, Engine
 from neuronc.pipeline import compile_artifact
 from neuronc.runtime import schedule
 from neuronc.runtime.accesses import Room, accesses_of
+from neuronc.runtime.bind import bind_kernel
 from neuronc.runtime.clocks import clocks_of
+from neuronc.runtime.memory import Core
+from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.races import Race, find_race
 from neuronc.runtime.schedule import Item, split
@@ -53,6 +57,38 @@ PROGRAMS = {
 }
 
 
+def lists_of(made: Kernel) -> list[list[Item]]:
+    """The workers' lists of a kernel whose records run as they stand."""
+    bound = bind_kernel(made, Core.of(TRN2))
+    spaces = spaces_of(made, rooms(made))
+    return split([node_of(r, made, TRN2.partitions) for r in bound.records], spaces, WORKERS)
+
+
+def rooms(made: Kernel) -> list[Room]:
+    """Buffers that share no bytes."""
+    return [Room(i, 0, 1 << 28) for i in range(made.buffers)]
+
+
+def on_host(places: np.ndarray) -> np.ndarray:
+    """The same bytes as the host lays them out: what is on chip as buffers of their own."""
+    out = places.copy()
+    chip = places["memory"] != Memory.HBM
+    tiles = places[chip]
+    size = ELEMENT_BYTES[tiles["dtype"]]
+    out["steps"][chip, 1:], out["counts"][chip, 1:] = tiles["steps"][:, :4], tiles["counts"][:, :4]
+    out["steps"][chip, 0] = tiles["tile_bytes"] // size
+    out["counts"][chip, 0] = tiles["partitions"]
+    out["rank"][chip] += 1
+    start = TRN2.partitions * tiles["tile_start"].astype(np.int64)
+    start += tiles["partition_start"].astype(np.int64) * tiles["tile_bytes"]
+    out["offset"][chip] += start
+    out["buffer"][chip] = tiles["memory"] + np.uint16(1000)
+    out["memory"] = Memory.HBM
+    for name in ("partition_start", "partitions", "tile_start", "tile_bytes"):
+        out[name] = 0
+    return out
+
+
 def race_between(made: Kernel, lists: list[list[Item]]) -> Race | None:
     """A race between the workers, each taken for an engine."""
     order = legal_order(made.streams, made.name)
@@ -65,10 +101,10 @@ def race_between(made: Kernel, lists: list[list[Item]]) -> Race | None:
         for number, item in enumerate(items):
             for other, count in item.waits:
                 streams[Engine(worker)]["waits"][number, other] = count
-    accesses = accesses_of(made, [Room(i, 0, 1 << 28) for i in range(made.buffers)])
+    accesses = accesses_of(made, rooms(made))
     records = zip(accesses.engine.tolist(), accesses.index.tolist(), strict=True)
     at = np.array([owner[Engine(e), i] for e, i in records], np.int64)
-    accesses = replace(accesses, engine=at[:, 0], index=at[:, 1])
+    accesses = replace(accesses, engine=at[:, 0], index=at[:, 1], places=on_host(accesses.places))
     return find_race(accesses, clocks_of(streams, legal_order(streams, made.name)))
 
 
@@ -78,10 +114,7 @@ def test_workers_wait_for_what_they_share(name: str, monkeypatch: pytest.MonkeyP
     fn, *args = PROGRAMS[name]
     shared = 0
     for made in compile_artifact(jax.jit(fn).lower(*args)).kernels:
-        order = legal_order(made.streams, made.name)
-        decoded = {engine: list(decode(stream)) for engine, stream in made.streams.items()}
-        lists = split([decoded[engine][position] for engine, position in order], WORKERS)
-        lists = [items for items in lists if items]
+        lists = [items for items in lists_of(made) if items]
         shared += len(lists) > 1
         assert race_between(made, lists) is None
         for items in lists:
@@ -93,9 +126,7 @@ def test_a_wait_that_is_dropped_is_a_race(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
     fn, *args = PROGRAMS["scores"]
     made = compile_artifact(jax.jit(fn).lower(*args)).kernels[0]
-    order = legal_order(made.streams, made.name)
-    decoded = {engine: list(decode(stream)) for engine, stream in made.streams.items()}
-    lists = split([decoded[engine][position] for engine, position in order], WORKERS)
+    lists = lists_of(made)
     waiting = [(w, n) for w, items in enumerate(lists) for n, i in enumerate(items) if i.waits]
     worker, number = waiting[len(waiting) // 2]
     lists[worker][number] = replace(lists[worker][number], waits=())

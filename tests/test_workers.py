@@ -6,8 +6,10 @@ import pytest
 
 import neuronc
 from neuronc.hardware import GENERATIONS
+from neuronc.runtime.accesses import Room
 from neuronc.runtime.bind import bind_kernel
 from neuronc.runtime.memory import Core
+from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.program import Program
 from neuronc.runtime.schedule import split
 
@@ -43,8 +45,10 @@ def test_a_long_kernel_is_shared_and_every_record_runs_once(compiled):
     core = Core.of(GENERATIONS["trn2"])
     shared = 0
     for kernel in artifact.model.kernels:
-        bound = bind_kernel(kernel, core)
-        lists = split(bound.records, 2)
+        bound = bind_kernel(kernel, core, literal=True)
+        spaces = spaces_of(kernel, [Room(i, 0, 1 << 28) for i in range(kernel.buffers)])
+        nodes = [node_of(record, kernel, core.partitions) for record in bound.records]
+        lists = split(nodes, spaces, 2)
         shared += len(lists) > 1
         positions = sorted(item.position for items in lists for item in items)
         assert positions == list(range(len(bound.records)))

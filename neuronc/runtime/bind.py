@@ -1,78 +1,108 @@
-"""Bind a kernel: turn its records into a flat list of calls, once.
+"""Bind a kernel: turn its records into flat lists of calls, once.
 
-On-chip records are bound once a kernel; records that touch HBM once a call site, since a kernel is
-relocatable by its buffers.
+Records become nodes that are read past copies (`forward`), merged (`merge`) and shared between
+workers (`schedule`): once a kernel and way that its buffers overlap. What stays on chip is bound
+then; what touches HBM once a call site, since a kernel is relocatable by its buffers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from neuronc.artifact.model import Kernel
 from neuronc.isa import instructions as isa
-from neuronc.isa.operands import Memory, Operand
+from neuronc.isa.operands import Memory
 from neuronc.isa.records import Record, decode
-from neuronc.isa.table import Instruction
+from neuronc.runtime.accesses import rooms_of
 from neuronc.runtime.clocks import Order
+from neuronc.runtime.forward import forward
+from neuronc.runtime.gemm import bind_gemm
 from neuronc.runtime.indirect import Call, bind_gather, bind_library, bind_scatter
 from neuronc.runtime.kernels import KERNELS
-from neuronc.runtime.memory import Bytes, Core, hbm_view
+from neuronc.runtime.memory import Bytes, Core
+from neuronc.runtime.merge import merge_accumulations
+from neuronc.runtime.nodes import Node, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
+from neuronc.runtime.schedule import Item, split
+from neuronc.runtime.workers import Lists
+
+_NOTHING = np.zeros(0, np.uint8)
+
+
+@dataclass
+class Plan:
+    """What the host runs for a kernel's records, in a legal order, and the calls bound so far."""
+
+    nodes: list[Node]
+    items: list[list[Item]]
+    calls: list[Call | None]
+    """None where a node needs the buffers of a call site."""
 
 
 @dataclass
 class BoundKernel:
-    """A kernel's calls in a legal order; None where a record needs the buffers of a call site."""
+    """A kernel's records in a legal order, and a plan for each way that its buffers overlap.
+
+    A literal kernel runs each record as it stands.
+    """
 
     kernel: Kernel
     core: Core
     order: Order
     records: list[Record]
-    calls: list[Call | None]
+    literal: bool
+    plans: dict[Spaces, Plan] = field(default_factory=dict[Spaces, Plan])
 
-    def at(self, buffers: Sequence[Bytes]) -> list[Call]:
-        """The flat list of calls for one call site."""
-        return [
-            call or _bind(record.instruction, self.core, buffers, self.kernel)
-            for call, record in zip(self.calls, self.records, strict=True)
+    def at(self, buffers: Sequence[Bytes], workers: int) -> Lists:
+        """The calls for one call site, in the lists of its workers."""
+        spaces = spaces_of(self.kernel, rooms_of(buffers))
+        plan = self.plans.get(spaces)
+        if plan is None:
+            plan = self.plans[spaces] = self._plan(spaces, workers)
+        calls = [
+            call or self.call(node, buffers)
+            for call, node in zip(plan.calls, plan.nodes, strict=True)
         ]
+        return Lists(plan.items, calls)
+
+    def _plan(self, spaces: Spaces, workers: int) -> Plan:
+        nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]
+        if not self.literal:
+            nodes = merge_accumulations(forward(nodes, spaces), spaces)
+        calls = [None if _touches_hbm(node) else self.call(node, ()) for node in nodes]
+        return Plan(nodes, split(nodes, spaces, workers), calls)
+
+    def call(self, node: Node, buffers: Sequence[Bytes]) -> Call:
+        """Bind one node over the buffers of a call site."""
+        instr = node.instruction
+        if isinstance(instr, isa.DmaGather):
+            return bind_gather(instr, self.core, buffers)
+        if isinstance(instr, isa.DmaScatter):
+            return bind_scatter(instr, self.core, buffers)
+        if isinstance(instr, isa.Library):
+            return bind_library(self.kernel.library[instr.call], buffers)
+        spaces = (_NOTHING, self.core.sbuf, self.core.psum, *buffers)
+        views = {name: view.on(spaces) for name, view in node.views.items()}
+        if isinstance(instr, isa.MatMul) and node.is_gemm:
+            accumulate = bool(instr.accumulate)
+            if views["left"].dtype == np.float32:
+                return bind_gemm(views["dst"], views["left"], views["moving"], accumulate)
+            views["stationary"] = views["left"]
+        return KERNELS[type(instr)](instr, views)
 
 
-def bind_kernel(kernel: Kernel, core: Core, seed: int | None = None) -> BoundKernel:
-    """Decode a kernel, find a legal order (`seed` picks another), bind what needs no buffers."""
+def bind_kernel(
+    kernel: Kernel, core: Core, seed: int | None = None, literal: bool = False
+) -> BoundKernel:
+    """Decode a kernel and find a legal order; `seed` picks another."""
     decoded = {engine: list(decode(stream)) for engine, stream in kernel.streams.items()}
     order = legal_order(kernel.streams, kernel.name, seed)
     records = [decoded[engine][position] for engine, position in order]
-    calls = [
-        None if _touches_hbm(r.instruction) else _bind(r.instruction, core, (), kernel)
-        for r in records
-    ]
-    return BoundKernel(kernel, core, order, records, calls)
+    return BoundKernel(kernel, core, order, records, literal)
 
 
-def operands_of(instr: Instruction) -> dict[str, Operand]:
-    """The operands that are given, by field name."""
-    named = {name: cast(Operand | None, getattr(instr, name)) for name in instr.slots}
-    return {name: operand for name, operand in named.items() if operand is not None}
-
-
-def _touches_hbm(instr: Instruction) -> bool:
-    if isinstance(instr, isa.Library):
-        return True
-    return any(o.memory is Memory.HBM for o in operands_of(instr).values())
-
-
-def _bind(instr: Instruction, core: Core, buffers: Sequence[Bytes], kernel: Kernel) -> Call:
-    if isinstance(instr, isa.DmaGather):
-        return bind_gather(instr, core, buffers)
-    if isinstance(instr, isa.DmaScatter):
-        return bind_scatter(instr, core, buffers)
-    if isinstance(instr, isa.Library):
-        return bind_library(kernel.library[instr.call], buffers)
-    views = {
-        name: hbm_view(o, buffers) if o.memory is Memory.HBM else core.view(o)
-        for name, o in operands_of(instr).items()
-    }
-    return KERNELS[type(instr)](instr, views)
+def _touches_hbm(node: Node) -> bool:
+    return any(view.space >= Memory.HBM for view in node.views.values())

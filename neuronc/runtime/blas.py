@@ -1,4 +1,4 @@
-"""One BLAS thread a call: the runtime's own workers share the cores instead.
+"""NumPy's OpenBLAS, called directly, and with one thread a call: workers share the cores instead.
 
 Small multithreaded matmuls collapse (5 to 100 times slower) as soon as another process uses a
 core, and independent tiles scale as well on workers. NumPy's wheels bring OpenBLAS; where another
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -35,12 +36,36 @@ def single_threaded() -> Generator[None]:
         put(before)
 
 
+@dataclass(frozen=True)
+class Cblas:
+    """The functions of a BLAS, and the C types of their arguments."""
+
+    sgemm: Callable[..., object]
+    sgemv: Callable[..., object]
+    integer: type[ctypes.c_int32 | ctypes.c_int64]
+    enum: type[ctypes.c_int] = ctypes.c_int
+    real: type[ctypes.c_float] = ctypes.c_float
+    pointer: type[ctypes.c_void_p] = ctypes.c_void_p
+
+
+@cache
+def cblas() -> Cblas | None:
+    """NumPy's OpenBLAS, if it is one that can be called."""
+    for library in _libraries():
+        for suffix, integer in (("64_", ctypes.c_int64), ("", ctypes.c_int32)):
+            for prefix in ("scipy_", ""):
+                sgemm = getattr(library, f"{prefix}cblas_sgemm{suffix}", None)
+                sgemv = getattr(library, f"{prefix}cblas_sgemv{suffix}", None)
+                if sgemm is not None and sgemv is not None:
+                    sgemm.restype = sgemv.restype = None
+                    return Cblas(sgemm, sgemv, integer)
+    return None
+
+
 @cache
 def _controls() -> tuple[Callable[[], int], Callable[[int], object]] | None:
     """The functions that read and set the number of threads of NumPy's OpenBLAS."""
-    folder = Path(np.__file__).parents[1] / "numpy.libs"
-    for path in sorted(folder.glob("*openblas*")):
-        library = ctypes.CDLL(str(path))
+    for library in _libraries():
         for prefix in _PREFIXES:
             for suffix in _SUFFIXES:
                 get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
@@ -48,3 +73,9 @@ def _controls() -> tuple[Callable[[], int], Callable[[int], object]] | None:
                 if get is not None and put is not None:
                     return get, put
     return None
+
+
+@cache
+def _libraries() -> tuple[ctypes.CDLL, ...]:
+    folder = Path(np.__file__).parents[1] / "numpy.libs"
+    return tuple(ctypes.CDLL(str(path)) for path in sorted(folder.glob("*openblas*")))

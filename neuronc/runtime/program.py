@@ -26,7 +26,6 @@ from neuronc.runtime.bind import BoundKernel, bind_kernel
 from neuronc.runtime.blas import single_threaded
 from neuronc.runtime.check import Prover
 from neuronc.runtime.memory import Array, Bytes, Core
-from neuronc.runtime.schedule import Item, split
 from neuronc.runtime.workers import Lists, Team
 
 Thunk = Callable[[], object]
@@ -72,7 +71,6 @@ class Program:
         self._memory: list[Bytes] = []
         self._kernels: dict[int, BoundKernel] = {}
         self._sites: list[_Site] = []
-        self._items: dict[int, list[list[Item]]] = {}
         self._team = Team(1 if check else workers or _cores())
 
     def __call__(self, *arrays: Array) -> list[Array]:
@@ -179,13 +177,13 @@ class Program:
     def _bind(self, site: _Site) -> Lists:
         if site.kernel not in self._kernels:
             kernel = self.artifact.kernels[site.kernel]
-            self._kernels[site.kernel] = bind_kernel(kernel, self._core, self._seed)
+            self._kernels[site.kernel] = bind_kernel(
+                kernel, self._core, self._seed, literal=self._prover is not None
+            )
         bound, buffers = self._kernels[site.kernel], [self._memory[b] for b in site.buffers]
         if self._prover:
             self._prover.prove(bound.kernel, bound.order, buffers)
-        if site.kernel not in self._items:
-            self._items[site.kernel] = split(bound.records, self._team.workers)
-        return Lists(self._items[site.kernel], bound.at(buffers))
+        return bound.at(buffers, self._team.workers)
 
     def _while(self, step: While) -> Thunk:
         condition, body = self._sequence(step.condition), self._sequence(step.body)

@@ -1,0 +1,119 @@
+"""Matrix products by BLAS, straight on strided views: dst[M, N] (+)= left[K, M].T @ moving[K, N].
+
+OpenBLAS takes rows or columns in any distance and adds to its result, which np.matmul cannot;
+calling it through ctypes costs a microsecond and lets go of the interpreter. Where the library or
+the layout is missing, NumPy does the same. A single row or column is multiplied by `sgemv`, which
+reads the matrix at the speed of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from neuronc.runtime.blas import Cblas, cblas
+from neuronc.runtime.memory import Array
+
+Call = Callable[[], object]
+_ROW_MAJOR, _PLAIN, _TURNED = 101, 111, 112
+_FLOAT = np.dtype(np.float32)
+
+
+def bind_gemm(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
+    """The call that multiplies; all are float32. Its arguments are made once."""
+    found = cblas()
+    if found is not None and all(a.dtype == _FLOAT for a in (dst, left, moving)):
+        beta = 1.0 if accumulate else 0.0
+        call = _vector(found, dst, left, moving, beta) or _matrix(found, dst, left, moving, beta)
+        if call is not None:
+            return call
+    return _by_numpy(dst, left, moving, accumulate)
+
+
+def _by_numpy(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
+    if accumulate:
+        return lambda: np.add(dst, np.matmul(left.T, moving), out=dst)
+    return lambda: np.matmul(left.T, moving, out=dst)
+
+
+def _matrix(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -> Call | None:
+    if _is_turned(dst) is True:
+        # A result by columns is the transposed one by rows.
+        dst, left, moving = dst.T, moving, left
+    flags = _is_turned(dst), _is_turned(left), _is_turned(moving)
+    if flags[0] is not False or None in flags:
+        return None
+    (m, n), k = dst.shape, len(left)
+    one, two = _PLAIN if flags[1] else _TURNED, _TURNED if flags[2] else _PLAIN
+    call = partial(
+        found.sgemm,
+        *map(found.enum, (_ROW_MAJOR, one, two)),
+        *map(found.integer, (m, n, k)),
+        found.real(1.0),
+        found.pointer(left.ctypes.data),
+        found.integer(_distance(left)),
+        found.pointer(moving.ctypes.data),
+        found.integer(_distance(moving)),
+        found.real(beta),
+        found.pointer(dst.ctypes.data),
+        found.integer(_distance(dst)),
+    )
+    return _keeping(call, dst, left, moving)
+
+
+def _vector(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -> Call | None:
+    """y[J] = matrix[K, J].T @ x[K], where one of M and N is 1."""
+    if 1 not in dst.shape:
+        return None
+    one_row = dst.shape[0] == 1
+    matrix, vector = (moving, left) if one_row else (left, moving)
+    x, y = vector[:, 0], dst.reshape(-1) if dst.size == 1 else (dst[0] if one_row else dst[:, 0])
+    flag = _is_turned(matrix)
+    steps = (x.strides[0] // 4 or 1, y.strides[0] // 4 or 1)
+    if flag is None or min(steps) < 1 or (x.strides[0] | y.strides[0]) % 4:
+        return None
+    shape = matrix.shape[::-1] if flag else matrix.shape
+    call = partial(
+        found.sgemv,
+        *map(found.enum, (_ROW_MAJOR, _PLAIN if flag else _TURNED)),
+        *map(found.integer, shape),
+        found.real(1.0),
+        found.pointer(matrix.ctypes.data),
+        found.integer(_distance(matrix)),
+        found.pointer(x.ctypes.data),
+        found.integer(steps[0]),
+        found.real(beta),
+        found.pointer(y.ctypes.data),
+        found.integer(steps[1]),
+    )
+    return _keeping(call, dst, left, moving)
+
+
+def _keeping(call: partial[object], *arrays: Array) -> Call:
+    """The call, which holds on to the arrays that its addresses lead to."""
+    setattr(call, "arrays", arrays)  # noqa: B010
+    return call
+
+
+def _is_turned(array: Array) -> bool | None:
+    """Whether columns, not rows, are contiguous; None if neither, or BLAS cannot take it."""
+    (rows, columns), (down, across), size = array.shape, array.strides, array.itemsize
+    if (columns == 1 or across == size) and (rows == 1 or _fits(down, columns * size, size)):
+        return False
+    if (rows == 1 or down == size) and (columns == 1 or _fits(across, rows * size, size)):
+        return True
+    return None
+
+
+def _fits(step: int, least: int, size: int) -> bool:
+    return step >= least and step % size == 0
+
+
+def _distance(array: Array) -> int:
+    """Elements from one row, or one column, to the next."""
+    (rows, columns), (down, across), size = array.shape, array.strides, array.itemsize
+    if _is_turned(array):
+        return across // size if columns > 1 else rows
+    return down // size if rows > 1 else columns

@@ -1,0 +1,182 @@
+"""Records as nodes that the host may rearrange: an instruction and the views it reaches.
+
+Nodes are in a legal order. Each names the views that it reads and writes; places number the
+distinct ones and say which share bytes, or might.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from neuronc.artifact.model import Kernel
+from neuronc.isa import instructions as isa
+from neuronc.isa.operands import Memory, Operand
+from neuronc.isa.records import Record
+from neuronc.isa.table import Instruction
+from neuronc.runtime.accesses import SPACE, Room
+from neuronc.runtime.races import overlapping
+from neuronc.runtime.views import View, matrix, span_of, view_of, whole
+
+OPAQUE = (isa.DmaGather, isa.DmaScatter, isa.Library)
+"""Instructions whose addresses depend on data: bound as they are, taken to reach whole buffers."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One call: an instruction, the view of each operand, and which of them it writes and reads."""
+
+    instruction: Instruction
+    views: dict[str, View]
+    written: tuple[str, ...]
+    read: tuple[str, ...]
+    """Operands read, `dst` too where it is added to."""
+    reads: dict[str, int] = field(default_factory=dict[str, int])
+    """Numbers of the places, by operand; -1 where nobody writes them."""
+    writes: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def is_gemm(self) -> bool:
+        """Whether it multiplies plain matrices."""
+        return isinstance(self.instruction, isa.MatMul) and "left" in self.views
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What a kernel's buffers are at a call: which share bytes, and which it never changes."""
+
+    groups: tuple[int, ...]
+    """Per buffer, the buffer that names its bytes."""
+    starts: tuple[int, ...]
+    fixed: frozenset[int]
+    """Spaces that no record of the kernel changes."""
+
+
+def spaces_of(kernel: Kernel, rooms: Sequence[Room]) -> Spaces:
+    """Judge the buffers of a call by how they overlap."""
+    written = {rooms[i].group for i in kernel.written}
+    fixed = frozenset(Memory.HBM + i for i, room in enumerate(rooms) if room.group not in written)
+    return Spaces(tuple(r.group for r in rooms), tuple(r.start for r in rooms), fixed)
+
+
+def node_of(record: Record, kernel: Kernel, partitions: int) -> Node:
+    """The node of one record."""
+    instr = record.instruction
+    if isinstance(instr, OPAQUE):
+        return _opaque(instr, kernel, partitions)
+    views = {name: view_of(o, partitions) for name, o in _given(instr)}
+    written = tuple(name for name in views if instr.slots[name].written)
+    read = tuple(name for name in views if name not in written)
+    if getattr(instr, "accumulate", 0):
+        read = ("dst", *read)
+    if isinstance(instr, isa.MatMul):
+        flat = [matrix(views[name]) for name in ("dst", "stationary", "moving")]
+        if flat[0] and flat[1] and flat[2]:
+            views = {"dst": flat[0], "left": flat[1], "moving": flat[2]}
+            read = (*(("dst",) if instr.accumulate else ()), "left", "moving")
+    return Node(instr, views, written, read)
+
+
+def _given(instr: Instruction) -> Iterator[tuple[str, Operand]]:
+    for name in instr.slots:
+        operand = cast(Operand | None, getattr(instr, name))
+        if operand is not None:
+            yield name, operand
+
+
+def _opaque(instr: Instruction, kernel: Kernel, partitions: int) -> Node:
+    """Whole buffers read and written; a skipped row keeps what it was, so dst is read as well."""
+    views: dict[str, View] = {}
+    written: list[str] = []
+    if isinstance(instr, isa.Library):
+        call = kernel.library[instr.call]
+        for kind, operands in (("dst", call.outputs), ("src", call.inputs)):
+            for i, operand in enumerate(operands):
+                views[f"{kind}{i}"] = whole(Memory.HBM + operand.argument)
+                written += [f"{kind}{i}"] if kind == "dst" else []
+    for name, operand in _given(instr):
+        computed = (type(instr), name) in ((isa.DmaGather, "src"), (isa.DmaScatter, "dst"))
+        hbm = operand.memory is Memory.HBM
+        views[name] = (
+            whole(Memory.HBM + operand.buffer) if computed and hbm else view_of(operand, partitions)
+        )
+        written += [name] if instr.slots[name].written else []
+    return Node(instr, views, tuple(written), tuple(views))
+
+
+@dataclass(frozen=True)
+class Places:
+    """The distinct places of some nodes, numbered; each with those that share a byte, or might."""
+
+    count: int
+    overlaps: list[list[int]]
+    """For each place, the others."""
+    dense: list[tuple[int, int] | None]
+    """First byte and end of the places without gaps."""
+
+
+def number(nodes: Iterable[Node], spaces: Spaces) -> Places:
+    """Number the places of all nodes in place, leaving out spaces that nobody changes."""
+    spans: dict[tuple[int, ...], int] = {}
+    known: dict[View, int] = {}
+
+    def place(view: View) -> int:
+        found = known.get(view)
+        if found is None:
+            found = -1
+            if view.space not in spaces.fixed:
+                span, full = span_of(view)
+                # Views with gaps are places of their own, so that equal places are equal bytes.
+                key = (*_grouped(span, spaces), -1 if full else len(known))
+                found = spans.setdefault(key, len(spans))
+            known[view] = found
+        return found
+
+    for node in nodes:
+        node.reads = {name: place(node.views[name]) for name in node.read}
+        node.writes = {name: place(node.views[name]) for name in node.written}
+    table = np.array(list(spans), np.int64).reshape(-1, 7)
+    return Places(len(spans), _overlaps(table), [_dense(key) for key in spans])
+
+
+def _dense(key: tuple[int, ...]) -> tuple[int, int] | None:
+    """First byte and end of a place that is one run of bytes."""
+    _, low, high, name, left, right, gaps = key
+    rows = high - low > right - left
+    pitch = (name & 0xFFFFFFFF) - 1
+    return (low, high) if gaps < 0 and (not rows or pitch == right - left) else None
+
+
+def _grouped(span: tuple[int, ...], spaces: Spaces) -> tuple[int, ...]:
+    """Name HBM bytes by the group of the buffer."""
+    space, low, high, name, left, right = span
+    if space < Memory.HBM:
+        return span
+    start = spaces.starts[space - Memory.HBM]
+    group = Memory.HBM + spaces.groups[space - Memory.HBM]
+    if start:
+        return group, low + start, high + start, 0, 0, 0
+    return group, low, high, name, left, right
+
+
+def _overlaps(table: np.ndarray) -> list[list[int]]:
+    """A list a row of the table: the rows that share a byte with it, or might."""
+    out: list[list[int]] = [[] for _ in range(len(table))]
+    low, high = table[:, 0] * SPACE + table[:, 1], table[:, 0] * SPACE + table[:, 2]
+    for i, j in overlapping(low, high, itself=False):
+        one, other = table[i], table[j]
+        beside = (one[:, 3] > 0) & (one[:, 3] == other[:, 3])
+        beside &= (other[:, 4] >= one[:, 5]) | (one[:, 4] >= other[:, 5])
+        left_ids, right_ids = cast(list[list[int]], [i[~beside].tolist(), j[~beside].tolist()])
+        for left, right in zip(left_ids, right_ids, strict=True):
+            out[left].append(right)
+            out[right].append(left)
+    return out
+
+
+def retargeted(node: Node, views: Mapping[str, View]) -> Node:
+    """The node with some operands elsewhere."""
+    return Node(node.instruction, {**node.views, **views}, node.written, node.read)
