@@ -107,7 +107,7 @@ class Memory:
             if buffer.kind is BufferKind.INPUT:
                 self._held[number] = ("input", buffer.index)
             elif buffer.kind is BufferKind.CONSTANT:
-                self._held[number] = constant(made.constants[buffer.index])
+                self._held[number] = constant(made.constants[buffer.index].array)
 
     def run(self, steps: Sequence[Step], choices: Choices) -> None:
         """Execute steps."""
