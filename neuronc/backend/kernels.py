@@ -34,7 +34,7 @@ def finish_kernel(kernel: KernelOp, sources: Sources, hw: Generation) -> Kernel:
         psum_bytes=int_of(kernel, "psum_bytes"),
         flops=_flops(streams),
         library_flops=_library_flops(streams),
-        hbm_bytes=_hbm_bytes(streams),
+        hbm_bytes=hbm_bytes(streams),
         seconds=kernel_seconds(streams, hw),
         written=tuple(range(int_of(kernel, "inputs"), len(kernel.body.block.args))),
     )
@@ -71,7 +71,7 @@ def _library_flops(streams: dict[Engine, np.ndarray]) -> int:
     return int(rows["work"].sum())
 
 
-def _hbm_bytes(streams: dict[Engine, np.ndarray]) -> int:
+def hbm_bytes(streams: dict[Engine, np.ndarray]) -> int:
     """Bytes that DMA moves to or from HBM, each end counted."""
     total = 0
     for engine, stream in streams.items():
