@@ -25,7 +25,14 @@ from neuronc.frontend import normalise
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, TRN2
 from neuronc.ir import print_ir
 from neuronc.listing import disassembly
-from neuronc.passes import tile_contract, tile_index, tile_library, tile_map, tile_move
+from neuronc.passes import (
+    tile_attention,
+    tile_contract,
+    tile_index,
+    tile_library,
+    tile_map,
+    tile_move,
+)
 from neuronc.pipeline import Stage, stages
 
 PAGE = Path(__file__).with_name("passes.md")
@@ -105,6 +112,37 @@ _LAYERS = Example(
     """,
     whole=True,
 )
+_Q = "tensor<4x512x64xf32>"
+_S = "tensor<4x512x512xf32>"
+_R = "tensor<4x512xf32>"
+_ATTENTION = Example(
+    f"%q: {_Q}, %k: {_Q}, %v: {_Q}",
+    _Q,
+    f"""
+    %s = stablehlo.dot_general %q, %k, batching_dims = [0] x [0], contracting_dims = [2] x [2]
+        : ({_Q}, {_Q}) -> {_S}
+    %f = stablehlo.constant dense<0.125> : {_S}
+    %c = stablehlo.multiply %s, %f : {_S}
+    %low = stablehlo.constant dense<0xFF800000> : tensor<f32>
+    %zero = stablehlo.constant dense<0.0> : tensor<f32>
+    %m = stablehlo.reduce(%c init: %low) applies stablehlo.maximum across dimensions = [2]
+        : ({_S}, tensor<f32>) -> {_R}
+    %mb = stablehlo.broadcast_in_dim %m, dims = [0, 1] : ({_R}) -> {_S}
+    %d = stablehlo.subtract %c, %mb : {_S}
+    %e = stablehlo.exponential %d : {_S}
+    %l = stablehlo.reduce(%e init: %zero) applies stablehlo.add across dimensions = [2]
+        : ({_S}, tensor<f32>) -> {_R}
+    %lb = stablehlo.broadcast_in_dim %l, dims = [0, 1] : ({_R}) -> {_S}
+    %p = stablehlo.divide %e, %lb : {_S}
+    %y = stablehlo.dot_general %p, %v, batching_dims = [0] x [0], contracting_dims = [2] x [1]
+        : ({_S}, {_Q}) -> {_Q}
+    """,
+)
+_SHORT = Example(
+    _ATTENTION.arguments.replace("4x512x", "4x128x"),
+    _ATTENTION.result.replace("4x512x", "4x128x"),
+    _ATTENTION.body.replace("4x512x512x", "4x128x128x").replace("4x512x", "4x128x"),
+)
 PASSES: dict[str, Example] = {
     "simplify": Example(
         f"%x: {_X}",
@@ -129,6 +167,7 @@ PASSES: dict[str, Example] = {
             : (tensor<1x8x16x16xf32>, tensor<32x8x3x3xf32>) -> tensor<1x32x16x16xf32>
         """,
     ),
+    "match-attention": _ATTENTION,
     "materialize": Example(
         f"%x: {_X}",
         "tensor<32768xf32>",
@@ -227,6 +266,7 @@ LOWERINGS: dict[str, tuple[ModuleType, Example]] = {
             """,
         ),
     ),
+    "attention": (tile_attention, _SHORT),
     "move": (
         tile_move,
         Example(

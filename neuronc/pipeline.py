@@ -31,6 +31,7 @@ from neuronc.passes.fuse import Fuse
 from neuronc.passes.fuse_activation import FuseActivation
 from neuronc.passes.fuse_scalars import FuseScalars
 from neuronc.passes.fuse_tensor import FuseTensor
+from neuronc.passes.match_attention import MatchAttention
 from neuronc.passes.materialize import Materialize
 from neuronc.passes.outline import Outline
 from neuronc.passes.simplify import Simplify
@@ -57,12 +58,16 @@ def stages(target: str) -> tuple[Stage, ...]:
     """The stages for one target."""
     return (
         Stage("simplified", (Simplify(), Decompose(), Simplify()), _SOURCE),
-        Stage("fused", (Materialize(), Fuse(target), Outline(), Spill(target)), _SOURCE),
+        Stage("fused", _fused(target), _SOURCE),
         Stage("clustered", (Cluster(), KeepResident(target)), _SOURCE),
         Stage("tiled", (TileKernels(target),), _TILE),
         Stage("folded", (FuseActivation(), FuseScalars(), FuseTensor()), _TILE),
         Stage("placed", (Select(), Allocate(target)), _MACHINE),
     )
+
+
+def _fused(target: str) -> tuple[ModulePass, ...]:
+    return MatchAttention(target), Materialize(), Fuse(target), Outline(), Spill(target)
 
 
 STAGE_NAMES = ("loaded", *(stage.name for stage in stages(DEFAULT_TARGET)))

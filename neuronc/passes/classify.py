@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from neuronc.dialects.program import MaterializeOp
+from neuronc.dialects.program import FusionOp, MaterializeOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
@@ -31,12 +32,17 @@ _NO_KERNEL = frozenset({ConstantOp, *CONTROL})
 MAP, CONTRACT, MOVE, INDEX, LIBRARY = "map", "contract", "move", "index", "library"
 BLOCK = "block"
 """A kernel of several phases, each of one of the kinds above."""
+ATTENTION = "attention"
 
 
 def kind_of(op: Operation) -> str | None:
     """The kind of kernel that computes `op`; None for views, constants, control and the end."""
     if is_view_op(op) or type(op) in _NO_KERNEL or not op.results:
         return None
+    if isinstance(op, FusionOp):
+        kind = op.attributes["kind"]
+        assert isinstance(kind, StringAttr)
+        return kind.data
     if type(op) is IotaOp:
         return None if is_counted(op) else LIBRARY
     if not all(is_tensor(v) for v in (*op.operands, *op.results)):

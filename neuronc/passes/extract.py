@@ -10,7 +10,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from neuronc.dialects.program import YieldOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.types import shape_of
-from neuronc.passes.classify import CONTRACT, INDEX, LIBRARY, MAP, is_counted
+from neuronc.passes.classify import ATTENTION, CONTRACT, INDEX, LIBRARY, MAP, is_counted
 from neuronc.passes.views import is_view_op, splat_of
 
 
@@ -26,15 +26,19 @@ class Part:
     outputs: list[SSAValue]
 
 
-def extract(kind: str, ops: Sequence[Operation]) -> Part:
-    """Copy `ops`, in order, with the views, iotas and splats they read, as a kernel of `kind`."""
+def extract(kind: str, ops: Sequence[Operation], leaves: Sequence[SSAValue] = ()) -> Part:
+    """Copy `ops`, in order, with the views, iotas and splats they read, as a kernel of `kind`.
+
+    It hands out `leaves`; if none are given, what other ops use.
+    """
     block, mapping = Block(), dict[SSAValue, SSAValue]()
     copier = _Copier(kind, block, [], mapping)
     for op in ops:
         for value in op.operands:
             copier.bring(value)
         block.add_op(op.clone(mapping))
-    outputs: list[SSAValue] = [v for op in ops for v in op.results if _leaves(v, set(ops))]
+    outputs: list[SSAValue] = list(leaves)
+    outputs = outputs or [v for op in ops for v in op.results if _leaves(v, set(ops))]
     if kind == LIBRARY or not outputs:
         outputs = list(ops[-1].results)
     block.add_op(YieldOp.create(operands=[mapping[v] for v in outputs]))
@@ -86,7 +90,9 @@ class _Copier:
             return False
         if isinstance(op, ConstantOp):
             scalar = self.kind == INDEX and not shape_of(value)
-            return splat_of(value) is not None and (self.kind in (MAP, CONTRACT) or scalar)
+            return splat_of(value) is not None and (
+                self.kind in (ATTENTION, MAP, CONTRACT) or scalar
+            )
         return is_view_op(op) or is_counted(op)
 
 

@@ -264,6 +264,8 @@ class _Grouping:
     def _emit(self, group: Group) -> None:
         """Build the fusion of one group and hand its results to their users."""
         assert group.kind is not None
+        if isinstance(group.ops[0], FusionOp):
+            return
         after = group.ops[-1].next_op
         part = move(group.kind, group.ops)
         fusion = FusionOp.create(

@@ -28,6 +28,7 @@ from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.types import element_type, is_tensor, shape_of
 from neuronc.passes.classify import (
+    ATTENTION,
     CONTRACT,
     CONTROL,
     INDEX,
@@ -75,7 +76,7 @@ def _visit(block: Block) -> None:
 
 def _is_unread(op: Operation, kind: str | None, value: SSAValue) -> bool:
     """Whether the op's kernel cannot read the operand as it is."""
-    if kind == MAP:
+    if kind in (MAP, ATTENTION):
         return False
     if kind == CONTRACT:
         made = splat_of(value) is not None or _starts_at_iota(value)

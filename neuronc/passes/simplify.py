@@ -20,7 +20,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.transforms.dead_code_elimination import region_dce
 
-from neuronc.dialects.stablehlo.binary import MaximumOp, MinimumOp
+from neuronc.dialects.stablehlo.binary import AndOp, MaximumOp, MinimumOp, OrOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import (
     GetTupleElementOp,
@@ -153,6 +153,17 @@ def _neutral(op: Operation) -> list[SSAValue] | None:
     return None
 
 
+def _logical(op: Operation) -> list[SSAValue] | None:
+    """and(x, true) and or(x, false), which keep x."""
+    if element_type(op.results[0]).name != "i1":
+        return None
+    for value, other in ((op.operands[0], op.operands[1]), (op.operands[1], op.operands[0])):
+        splat = splat_of(other)
+        if splat is not None and bool(splat) == isinstance(op, AndOp):
+            return [value]
+    return None
+
+
 def _without_empty_parts(op: Operation) -> list[SSAValue] | None:
     """A concatenate of fewer parts, or the only one that has elements."""
     parts = [v for v in op.operands if 0 not in shape_of(v)]
@@ -172,6 +183,8 @@ _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
     GetTupleElementOp: _tuple_element,
     MaximumOp: _neutral,
     MinimumOp: _neutral,
+    AndOp: _logical,
+    OrOp: _logical,
     ConcatenateOp: _without_empty_parts,
 }
 

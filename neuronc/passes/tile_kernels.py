@@ -21,6 +21,7 @@ from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder
 from neuronc.passes.hoist_loads import hoist_loads
+from neuronc.passes.tile_attention import AttentionLowering
 from neuronc.passes.tile_block import lower_block
 from neuronc.passes.tile_contract import ContractLowering
 from neuronc.passes.tile_index import lower_index
@@ -76,6 +77,8 @@ def _lower(kind: str, body: Body, builder: Builder, hw: Generation) -> None:
             MapLowering(body, builder, hw).run()
         case "contract":
             ContractLowering(body, builder, hw).run()
+        case "attention":
+            AttentionLowering(body, builder, hw).run()
         case "move":
             lower_move(body, builder)
         case "index":

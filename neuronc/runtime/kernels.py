@@ -117,6 +117,8 @@ def _select(instr: Instruction, views: Views) -> Call:
     dst, on_true, on_false = views["dst"], views["on_true"], views["on_false"]
     predicate = views["predicate"]
 
+    if np.may_share_memory(dst, on_true):
+        return lambda: np.copyto(dst, on_false, where=np.logical_not(predicate))
     if dst.flags.c_contiguous and dst.itemsize in _WORDS:
         into = FUNCTIONS["select"].into
         assert into is not None
