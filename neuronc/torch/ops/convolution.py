@@ -150,10 +150,10 @@ def _kernel_gradient(
         edges.append((low[d], needed - shape_of(x)[2 + d] - low[d]))
     space = list(range(2, rank + 2))
     numbers = stablehlo.ConvDimensionNumbers.get(1, 0, space, 0, 1, space, 1, 0, space)
-    made = (shape[1], shape[0], *shape[2:])
+    made = tuple(shape)
     swapped = (
         b.convolution(x, grad, made, spread, edges, [1] * rank, stride, 1, groups, numbers)
         if groups > 1
         else b.convolution(x, grad, made, spread, edges, [1] * rank, stride, 1, 1, numbers)
     )
-    return b.transpose(swapped, [1, 0, *space])
+    return swapped
