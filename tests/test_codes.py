@@ -76,7 +76,11 @@ def run(example: Example) -> None:
         neuronc.compile(example.text)
     else:
         assert example.language == "python"
-        exec(compile(example.text, "<example>", "exec"), {"__name__": "example"})
+        try:
+            exec(compile(example.text, "<example>", "exec"), {"__name__": "example"})
+        except Exception as error:
+            # torch.compile wraps what a backend raises.
+            raise getattr(error, "inner_exception", error) from error
 
 
 @pytest.mark.parametrize("explanation", explanations(), ids=lambda e: e.code)

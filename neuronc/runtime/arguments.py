@@ -67,6 +67,11 @@ class Arguments:
         """The inputs that a call gives, in order: those that are not bound."""
         return tuple(i.info for i in self._free)
 
+    @property
+    def bound(self) -> dict[str, Array]:
+        """The arrays that are bound, by the names of their inputs."""
+        return {i.info.name: i.bound for i in self.inputs if i.bound is not None}
+
     def bind(self, arrays: Mapping[int | str, Array]) -> None:
         """Bind inputs by name or position, all or none of them.
 

@@ -109,6 +109,11 @@ class Program:
         return self._ready[0].free
 
     @property
+    def bound(self) -> dict[str, Array]:
+        """The arrays that are bound, by the names of their inputs."""
+        return self._ready[0].bound
+
+    @property
     def copied_bytes(self) -> int:
         """What the last call copied between the caller's arrays and the program's own buffers."""
         return self._ready[0].copied_bytes
