@@ -20,7 +20,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from neuronc import api
-from neuronc.backend import cost, emit, plan, synchronize
+from neuronc.backend import cost, emit, plan, schedule, synchronize
 from neuronc.frontend import normalise
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, TRN2
 from neuronc.ir import print_ir
@@ -399,6 +399,8 @@ def _emitted() -> Iterator[str]:
     yield "## emitted: records of instructions"
     yield "### emit"
     yield _prose(emit)
+    yield "### schedule"
+    yield _prose(schedule)
     yield "### synchronize"
     yield _prose(synchronize)
     yield "Before, one kernel of the machine dialect:"

@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import StringAttr
 from neuronc.artifact.model import Kernel
 from neuronc.backend.cost import kernel_seconds
 from neuronc.backend.emit import Emitted, Sources, emit
+from neuronc.backend.schedule import schedule
 from neuronc.backend.synchronize import synchronize
 from neuronc.dialects.tile import KernelOp, int_of
 from neuronc.hardware import Generation
@@ -20,7 +21,7 @@ from neuronc.isa.table import ENGINES, Engine
 
 def finish_kernel(kernel: KernelOp, sources: Sources, hw: Generation) -> Kernel:
     """Emit, synchronise and price one kernel."""
-    emitted = emit(kernel, sources)
+    emitted = schedule(emit(kernel, sources), hw)
     synchronize(emitted)
     streams = split(emitted)
     name = kernel.attributes["sym_name"]

@@ -20,7 +20,7 @@ _FIELD = (1 << 30) - 1
 
 
 @dataclass
-class _Place:
+class Place:
     """A run of bytes: who wrote it last, who has read it since."""
 
     overlaps: list[int] = field(default_factory=list[int])
@@ -31,7 +31,7 @@ class _Place:
 
 def synchronize(emitted: Emitted) -> None:
     """Fill in the waits of every record, in place."""
-    numbers, places = _places(emitted)
+    numbers, places = places_of(emitted)
     engines: list[int] = emitted.engines.tolist()
     written: list[list[bool]] = emitted.written.tolist()
     waits = np.zeros((len(engines), len(ENGINES)), np.uint32)
@@ -69,7 +69,7 @@ def _await(
 
 
 def _needed(
-    engine: int, slots: list[int], writes: list[bool], places: list[_Place]
+    engine: int, slots: list[int], writes: list[bool], places: list[Place]
 ) -> dict[int, int]:
     """Per engine, the count this record has to see."""
     needed: dict[int, int] = {}
@@ -88,7 +88,7 @@ def _needed(
 
 
 def _note(
-    engine: int, count: int, slots: list[int], writes: list[bool], places: list[_Place]
+    engine: int, count: int, slots: list[int], writes: list[bool], places: list[Place]
 ) -> None:
     """Remember this record's accesses; a write settles all that came before in its own run."""
     for slot, is_write in zip(slots, writes, strict=True):
@@ -101,7 +101,7 @@ def _note(
             place.reads = {}
 
 
-def _places(emitted: Emitted) -> tuple[list[list[int]], list[_Place]]:
+def places_of(emitted: Emitted) -> tuple[list[list[int]], list[Place]]:
     """Number the distinct runs of bytes, per record and operand, and find which overlap."""
     words = emitted.records["operands"]
     memory = words["memory"].astype(np.int64)
@@ -113,7 +113,7 @@ def _places(emitted: Emitted) -> tuple[list[list[int]], list[_Place]]:
     packed, inverse = np.unique(keys, return_inverse=True)
     low = packed >> 30 & _FIELD
     unique = np.stack([packed >> 60, low, low + (packed & _FIELD)], -1)
-    places = [_Place() for _ in unique]
+    places = [Place() for _ in unique]
     for i, (kind, low, high) in enumerate(unique.tolist()):
         same = (unique[:, 0] == kind) & (unique[:, 1] < high) & (low < unique[:, 2])
         places[i].overlaps = np.flatnonzero(same).tolist()

@@ -89,6 +89,8 @@ class Builder:
         """Blocks of residents that something reaches into in a way that no access describes."""
         self.loc = ""
         self.source = ""
+        self.tilings: list[str] = []
+        """How contractions were cut, for whoever reads the kernel."""
 
     @contextmanager
     def loop(self, count: int) -> Generator[Affine]:

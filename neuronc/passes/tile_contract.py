@@ -86,6 +86,7 @@ class ContractLowering:
     def run(self) -> None:
         """Emit the whole kernel: batches outermost, then blocks of the operand that stays."""
         q = self._problem
+        self._b.tilings.append(str(self.tiling))
         self._drain.preload(self._moving.group)
         ones = [1] * len(q.of(BATCH))
         for batch, _ in self._b.nest(q.extents(BATCH), ones):

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, Operation, Region
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, ModuleOp, StringAttr
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.passes import ModulePass
 
 from neuronc.dialects.program import KernelOp as ProgramKernel
@@ -63,8 +63,11 @@ def lower_kernel(kernel: ProgramKernel, hw: Generation) -> KernelOp:
         dict(zip(source.args, block.args[:inputs], strict=True)),
         tuple(block.args[inputs:]),
     )
-    _lower(_kind(kernel), body, Builder(block), hw)
-    attributes = {**kernel.attributes, "inputs": IntAttr(inputs)}
+    builder = Builder(block)
+    _lower(_kind(kernel), body, builder, hw)
+    attributes: dict[str, Attribute] = {**kernel.attributes, "inputs": IntAttr(inputs)}
+    if builder.tilings:
+        attributes["tilings"] = ArrayAttr([StringAttr(text) for text in builder.tilings])
     made = KernelOp.create(attributes=attributes, regions=[Region(block)])
     if LOADS_STAY not in kernel.attributes:
         hoist_loads(made, hw)

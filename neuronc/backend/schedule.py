@@ -1,0 +1,221 @@
+"""Order each engine's queue: list scheduling over the dependences of a kernel's records.
+
+    load a0; transpose a0; matmul a0; load a1; transpose a1; matmul a1     (program order)
+  becomes
+    DMA: load a0, load a1      TENSOR: transpose a0, transpose a1, matmul a0, matmul a1
+
+Records in program order are simulated at the table's prices: whenever an engine is free, it takes
+the first record in program order that has all it needs. So loads, transposes and matmuls of the
+next run of a loop fill the gaps of this one, as far as buffers allow. A load counts as early as
+what first reads it. Copies out of PSUM go to the vector or the scalar engine, whichever can start
+them first. Equal choices fall to program order, so the result is the same every time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+import numpy as np
+
+from neuronc.backend.emit import Emitted
+from neuronc.backend.synchronize import Place, places_of
+from neuronc.dtypes import BY_NAME
+from neuronc.hardware import Generation
+from neuronc.isa.instructions import Activation, Copy, Library
+from neuronc.isa.operands import Memory
+from neuronc.isa.prices import table_sets
+from neuronc.isa.records import rows_of
+from neuronc.isa.table import DMA_QUEUES, ENGINES, Engine
+from neuronc.timeline import latency, prices
+
+RECORDS_MAX = 100_000
+"""A longer kernel keeps its program order: its loops hide what scheduling would gain."""
+_FLOATS = [BY_NAME[name].code for name in ("f32", "bf16", "f16")]
+_SHARED = (Engine.VECTOR, Engine.SCALAR)
+
+
+def schedule(emitted: Emitted, hw: Generation) -> Emitted:
+    """The same records in the order in which engines take them."""
+    count = len(emitted.records)
+    if count < 2 or count > RECORDS_MAX or (emitted.records["opcode"] == Library.opcode).any():
+        return emitted
+    order, engines = _Simulation.of(emitted, hw).run()
+    return Emitted(emitted.records[order], engines[order], emitted.written[order], emitted.library)
+
+
+@dataclass
+class _Graph:
+    """Who must finish before whom: direct dependences, each once."""
+
+    successors: list[list[int]]
+    waiting: list[int]
+    """How many records each still waits for."""
+    first_reader: list[int]
+    """The first record that reads what each writes, or itself."""
+
+
+def _graph(emitted: Emitted) -> _Graph:
+    numbers, places = places_of(emitted)
+    written: list[list[bool]] = emitted.written.tolist()
+    count = len(numbers)
+    graph = _Graph([[] for _ in range(count)], [0] * count, list(range(count)))
+    writer = [-1] * len(places)
+    readers: list[list[int]] = [[] for _ in places]
+    for row, (slots, writes) in enumerate(zip(numbers, written, strict=True)):
+        before: set[int] = set()
+        for slot, is_write in zip(slots, writes, strict=True):
+            if slot >= 0:
+                _depend(places[slot], row, is_write, writer, readers, before, graph)
+        for other in before:
+            graph.successors[other].append(row)
+        graph.waiting[row] = len(before)
+        for slot, is_write in zip(slots, writes, strict=True):
+            if slot < 0:
+                continue
+            if is_write:
+                writer[slot] = row
+                readers[slot] = []
+            else:
+                readers[slot].append(row)
+    return graph
+
+
+def _depend(
+    place: Place,
+    row: int,
+    is_write: bool,
+    writer: list[int],
+    readers: list[list[int]],
+    before: set[int],
+    graph: _Graph,
+) -> None:
+    """Add what a record that touches a place must follow."""
+    for other in place.overlaps:
+        last = writer[other]
+        if last >= 0:
+            before.add(last)
+            if not is_write and graph.first_reader[last] == last:
+                graph.first_reader[last] = row
+        if is_write:
+            before.update(readers[other])
+
+
+@dataclass
+class _Simulation:
+    """Engines that take records as time goes by."""
+
+    graph: _Graph
+    engines: list[int]
+    """Engine of each record; -1 where either of the shared ones may take it."""
+    seconds: list[list[float]]
+    """[engine][record]."""
+    latency: list[float]
+    tables: list[int]
+    """The set of tables that each record needs, or 0."""
+    hw: Generation
+
+    @staticmethod
+    def of(emitted: Emitted, hw: Generation) -> _Simulation:
+        """Price all records, the shared ones on both engines."""
+        engines = emitted.engines.copy()
+        seconds = np.zeros((len(ENGINES), len(engines)))
+        shared = _is_shared(emitted)
+        for engine in ENGINES:
+            rows = np.flatnonzero((engines == engine) | (shared & (engine in _SHARED)))
+            if len(rows):
+                seconds[engine, rows] = prices(emitted.records[rows], engine, hw)
+        engines[shared] = -1
+        seen = [latency(engine, hw) for engine in ENGINES]
+        sets = np.zeros(len(engines), np.int64)
+        select = np.flatnonzero(emitted.records["opcode"] == Activation.opcode)
+        if len(select):
+            sets[select] = table_sets(rows_of(emitted.records, Activation, select)["function"])
+        graph = _graph(emitted)
+        return _Simulation(graph, engines.tolist(), seconds.tolist(), seen, sets.tolist(), hw)
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        """The order in which records start, and the engine of each record."""
+        count = len(self.engines)
+        self.ready = [0.0] * count
+        self.taken = [False] * count
+        self.maker = list(self.engines)
+        self.free = [0.0] * len(ENGINES)
+        self.loaded = 0
+        # Per engine: what waits for its operands, by time, and what has them, by priority.
+        self.coming: list[list[tuple[float, int, int]]] = [[] for _ in ENGINES]
+        self.here: list[list[tuple[int, int]]] = [[] for _ in ENGINES]
+        self.priority = [
+            self.graph.first_reader[row] if engine == Engine.DMA_IN else row
+            for row, engine in enumerate(self.engines)
+        ]
+        for row, waiting in enumerate(self.graph.waiting):
+            if not waiting:
+                self._arrive(row)
+        order: list[int] = []
+        while len(order) < count:
+            order.append(self._take())
+        return np.array(order), np.array(self.maker)
+
+    def _arrive(self, row: int) -> None:
+        engine = self.engines[row]
+        begin = self.hw.dma_start_seconds if engine in DMA_QUEUES else 0.0
+        entry = (self.ready[row] + begin, self.priority[row], row)
+        for queue in _SHARED if engine < 0 else (engine,):
+            heappush(self.coming[queue], entry)
+
+    def _take(self) -> int:
+        """Start the next record on the engine that can start one first."""
+        best, at = float("inf"), -1
+        for engine, free in enumerate(self.free):
+            start = self._start(engine, free)
+            if start < best:
+                best, at = start, engine
+        coming, here = self.coming[at], self.here[at]
+        while coming and coming[0][0] <= best:
+            _, priority, row = heappop(coming)
+            if not self.taken[row]:
+                heappush(here, (priority, row))
+        _, row = heappop(here)
+        self._run(row, at, best)
+        return row
+
+    def _start(self, engine: int, free: float) -> float:
+        """When the engine can start its next record."""
+        here, coming = self.here[engine], self.coming[engine]
+        while here and self.taken[here[0][1]]:
+            heappop(here)
+        if here:
+            return free
+        while coming and self.taken[coming[0][2]]:
+            heappop(coming)
+        return max(free, coming[0][0]) if coming else float("inf")
+
+    def _run(self, row: int, engine: int, start: float) -> None:
+        end = start + self.seconds[engine][row]
+        self.taken[row], self.maker[row] = True, engine
+        if engine in DMA_QUEUES:
+            # The queues share the DMA engines; the last bytes of a transfer overlap the next one.
+            self.free[DMA_QUEUES[0]] = self.free[DMA_QUEUES[1]] = end
+            end = max(end, start + self.hw.dma_transfer_min_seconds)
+        else:
+            if self.tables[row] not in (0, self.loaded):
+                self.loaded = self.tables[row]
+                end += self.hw.activation_table_seconds
+            self.free[engine] = end
+        seen = end + self.latency[engine]
+        for after in self.graph.successors[row]:
+            other = self.engines[after]
+            self.ready[after] = max(self.ready[after], end if other == engine else seen)
+            self.graph.waiting[after] -= 1
+            if not self.graph.waiting[after]:
+                self._arrive(after)
+
+
+def _is_shared(emitted: Emitted) -> np.ndarray:
+    """Copies of floats out of PSUM, which the vector and the scalar engine do alike (2.2)."""
+    words = emitted.records["operands"]
+    floats = np.isin(words["dtype"][:, 0], _FLOATS) & np.isin(words["dtype"][:, 1], _FLOATS)
+    drains = (emitted.records["opcode"] == Copy.opcode) & (words["memory"][:, 1] == Memory.PSUM)
+    on_either = np.isin(emitted.engines, _SHARED)
+    return drains & floats & on_either
