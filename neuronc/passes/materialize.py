@@ -25,6 +25,7 @@ from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
+from neuronc.dialects.stablehlo.reduction import ScatterOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.types import element_type, is_tensor, shape_of
 from neuronc.passes.classify import (
@@ -81,6 +82,8 @@ def _is_unread(op: Operation, kind: str | None, value: SSAValue) -> bool:
     if kind == CONTRACT:
         made = splat_of(value) is not None or _starts_at_iota(value)
         return isinstance(op, DotGeneralOp) and made
+    if kind == INDEX and isinstance(op, ScatterOp) and _is_scalar_splat(op.operands[2]):
+        return value is op.operands[2] or _starts_at_iota(value) or _is_large_splat(value)
     if kind in (MOVE, INDEX):
         return _starts_at_iota(value) or _is_large_splat(value)
     if kind is None and (isinstance(op, ConstantOp) or is_counted(op)):
@@ -108,6 +111,11 @@ def _is_large_splat(value: SSAValue) -> bool:
     if not is_tensor(value) or splat_of(value) is None:
         return False
     return prod(shape_of(value)) > SPLAT_MAX and element_type(value).engine
+
+
+def _is_scalar_splat(value: SSAValue) -> bool:
+    """Whether the value is one constant element, which otherwise is an immediate of its reader."""
+    return not shape_of(value) and splat_of(value) is not None
 
 
 def _has_buffer(value: SSAValue) -> bool:
