@@ -47,6 +47,7 @@ FUNCTIONS: dict[str, Function] = {
     "convolve": lambda x: jnp.convolve(x[0], x[1]),
     "roll": lambda x: jnp.roll(x, 2, 0),
     "cumulative": lambda x: (jnp.cumsum(x, 0), jnp.cumprod(x, 1), lax.cumlogsumexp(x)),
+    "one element set to a constant": lambda x: (x.at[1, 2].set(1.0), x.at[3, 0].add(2.0)),
     "one_hot": lambda x: jax.nn.one_hot(jnp.argmax(x, 1), 4),
     "top_k": lambda x: lax.top_k(x, 2),
     "sort": lambda x: (jnp.sort(x), jnp.argsort(x)),
@@ -109,6 +110,24 @@ UNIQUE: dict[str, tuple[Function, np.ndarray]] = {
     "spectral norm": (lambda x: jnp.linalg.norm(x, 2), SQUARE),
     "batched eigenvalues": (jax.vmap(jnp.linalg.eigvalsh), np.stack([POSITIVE, 2 * POSITIVE])),
     "tridiagonal": (lambda x: lax.linalg.tridiagonal_solve(x[0], x[1] + 9, x[2], x), SQUARE),
+    "tridiagonal form": (lax.linalg.tridiagonal, POSITIVE),
+    "upper tridiagonal form": (lambda x: lax.linalg.tridiagonal(x, lower=False), POSITIVE),
+    "complex tridiagonal form": (
+        lambda x: lax.linalg.tridiagonal(x + 1j * (x[0][:, None] - x[0])),
+        POSITIVE,
+    ),
+    "square root of a matrix": (jax.scipy.linalg.sqrtm, POSITIVE),
+    "function of a matrix": (lambda x: jax.scipy.linalg.funm(x, jnp.sin), POSITIVE),
+    "pivoted qr": (
+        lambda x: [jnp.abs(part) for part in lax.linalg.qr(x, pivoting=True)],
+        SQUARE,
+    ),
+    "lu of no rows": (lambda x: lax.linalg.lu(x[:0]), SQUARE),
+    "determinant of nothing": (lambda x: jnp.linalg.det(x[:0, :0]), SQUARE),
+    "what does not converge": (
+        lambda x: (jnp.linalg.svd(x * jnp.nan, compute_uv=False), jnp.linalg.eigh(x * jnp.nan)),
+        POSITIVE,
+    ),
     "product of reflectors": (lambda x: lax.linalg.householder_product(x, x[0] / 9), SQUARE),
     "approximate top k": (lambda x: lax.approx_max_k(x, 2), TALL),
     "approximate bottom k": (lambda x: lax.approx_min_k(x, 2, reduction_dimension=1), TALL),
@@ -147,3 +166,12 @@ def test_qr_rebuilds_the_matrix(mode: str) -> None:
     q, r = run(lambda x: jnp.linalg.qr(x, mode), TALL)
     np.testing.assert_allclose(q @ r, TALL, **ROUNDED)
     assert np.all(np.tril(r, -1) == 0)
+
+
+@pytest.mark.parametrize("output", ["real", "complex"])
+def test_schur_rebuilds_the_matrix(output: str) -> None:
+    t, z = run(lambda x: jax.scipy.linalg.schur(x, output=output), SQUARE)
+    np.testing.assert_allclose(z @ t @ np.conj(z).T, SQUARE, **ROUNDED)
+    np.testing.assert_allclose(z @ np.conj(z).T, np.eye(4), **ROUNDED)
+    below = 1 if output == "complex" else 2
+    assert np.all(np.tril(t, -below) == 0)

@@ -18,6 +18,7 @@ from neuronc.runtime.library import (
     random_bits,
     reduction,
     scatter,
+    schur,
     sorting,
 )
 from neuronc.runtime.library.registry import LIBRARY, Entry, ResultType
@@ -36,6 +37,7 @@ MODULES = (
     random_bits,
     reduction,
     scatter,
+    schur,
     sorting,
 )
 """Where the entries are."""

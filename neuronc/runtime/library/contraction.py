@@ -26,14 +26,14 @@ def matmul(lhs: Array, rhs: Array, result: np.dtype[Any]) -> Array:
     if kind(result) == "b":
         counts = np.matmul(lhs.astype(np.float32), rhs.astype(np.float32))
         return counts > 0
-    if kind(result) in "iu":
+    if kind(result) in "iu" and kind(lhs.dtype) in "biu":
         return _matmul_integer(widen(lhs), widen(rhs), result)
     wide = _compute_type(lhs.dtype, rhs.dtype, result)
     a, b = (widen(x).astype(wide, copy=False) for x in (lhs, rhs))
     with np.errstate(all="ignore"):
         small = lhs.shape[-1] <= IN_ORDER_MAX and lhs.size * rhs.shape[-1] <= _SMALL
         product = _matmul_in_order(a, b) if small else np.matmul(a, b)
-        return product.astype(result, copy=False)
+        return cast(product, result)
 
 
 def _matmul_in_order(lhs: Array, rhs: Array) -> Array:

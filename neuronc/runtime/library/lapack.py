@@ -7,6 +7,7 @@ in the structured backend config. `info` results are 0, or positive where a rout
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -29,10 +30,12 @@ ROUTINES: dict[str, Routine] = {}
 """Routines by LAPACK name without the type letter."""
 
 
-def _routine(*names: str) -> Callable[[Routine], Routine]:
-    def register(routine: Routine) -> Routine:
-        ROUTINES.update(dict.fromkeys(names, routine))
-        return routine
+def routine(*names: str) -> Callable[[Routine], Routine]:
+    """Register a function under one or more LAPACK names."""
+
+    def register(function: Routine) -> Routine:
+        ROUTINES.update(dict.fromkeys(names, function))
+        return function
 
     return register
 
@@ -52,15 +55,15 @@ def custom_call(
         raise UnsupportedError(
             "custom_call", f"no library function for target {target}", code="NRC-0508"
         )
-    routine = ROUTINES[target.removeprefix("lapack_")[1:].removesuffix("_ffi")]
+    function = ROUTINES[target.removeprefix("lapack_")[1:].removesuffix("_ffi")]
     text = str(params.get("backend_config") or "{}")
     with np.errstate(all="ignore"):
-        arrays = routine(json.loads(text), operands, results)
+        arrays = function(json.loads(text), operands, results)
     typed = zip(arrays, results, strict=True)
     return [np.asarray(x).astype(r.dtype).reshape(r.shape) for x, r in typed]
 
 
-def _is(options: Options, name: str, letter: str) -> bool:
+def has_letter(options: Options, name: str, letter: str) -> bool:
     """Whether an option has a character code."""
     return int(options[name]) == ord(letter)
 
@@ -70,12 +73,31 @@ def _ok(x: Array) -> Array:
     return np.zeros(x.shape[:-2], np.int32)
 
 
-@_routine("potrf")
+def _converged(function: Callable[[Array], tuple[Array, ...]], a: Array) -> list[Array]:
+    """The function's results and `info`: matrices for which it gives up are NaN, with info 1."""
+    try:
+        return [*function(a), _ok(a)]
+    except np.linalg.LinAlgError:
+        flat = a.reshape(math.prod(a.shape[:-2]), *a.shape[-2:])
+        rows = [_or_nan(function, matrix) for matrix in flat]
+        stacked = [np.stack(parts) for parts in zip(*rows, strict=True)]
+        return [x.reshape((*a.shape[:-2], *x.shape[1:])) for x in stacked]
+
+
+def _or_nan(function: Callable[[Array], tuple[Array, ...]], a: Array) -> list[Array]:
+    try:
+        return [*function(a), _ok(a)]
+    except np.linalg.LinAlgError:
+        empty = function(np.zeros_like(a))
+        return [*(np.full_like(x, np.nan) for x in empty), _ok(a) + 1]
+
+
+@routine("potrf")
 def potrf(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
     """Cholesky factor in one triangle, the other unchanged; info where not positive definite."""
-    a, lower = wide(operands[0]), _is(options, "uplo", "L")
+    a, lower = wide(operands[0]), has_letter(options, "uplo", "L")
     factor = cholesky_lower(a if lower else np.conj(transposed(a)))
     info = np.asarray(np.isnan(factor).any((-1, -2)))
     if lower:
@@ -83,31 +105,31 @@ def potrf(
     return [np.triu(np.conj(transposed(factor))) + np.tril(a, -1), info]
 
 
-@_routine("trsm")
+@routine("trsm")
 def trsm(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
     """Triangular systems, as the StableHLO op."""
     how = {"N": "NO_TRANSPOSE", "T": "TRANSPOSE", "C": "ADJOINT"}
     params = {
-        "left_side": _is(options, "side", "L"),
-        "lower": _is(options, "uplo", "L"),
-        "unit_diagonal": _is(options, "diag", "U"),
+        "left_side": has_letter(options, "side", "L"),
+        "lower": has_letter(options, "uplo", "L"),
+        "unit_diagonal": has_letter(options, "diag", "U"),
         "transpose_a": how[chr(int(options["trans_x"]))],
     }
     return triangular_solve(params, operands, results)
 
 
-@_routine("getrf")
+@routine("getrf")
 def getrf(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
     """L and U in one matrix, row exchanges (1-based), info; columns in order, batched."""
     shape = operands[0].shape
-    lu = np.array(wide(operands[0])).reshape(-1, *shape[-2:])
+    lu = np.array(wide(operands[0])).reshape(math.prod(shape[:-2]), *shape[-2:])
     steps = min(shape[-2:])
     pivots = np.zeros((len(lu), steps), np.int32)
     each = np.arange(len(lu))
     for k in range(steps):
-        pivot = k + np.argmax(np.abs(lu[:, k:, k]), axis=1)
+        pivot = k + np.argmax(_size(lu[:, k:, k]), axis=1)
         pivots[:, k] = pivot + 1
         upper, lower = lu[:, k].copy(), lu[each, pivot].copy()
         lu[:, k], lu[each, pivot] = lower, upper
@@ -115,11 +137,17 @@ def getrf(
         lu[:, k + 1 :, k] /= scale[:, None]
         lu[:, k + 1 :, k + 1 :] -= lu[:, k + 1 :, k, None] * lu[:, k, None, k + 1 :]
     diagonal = lu[:, np.arange(steps), np.arange(steps)] == 0
-    info = np.where(diagonal.any(1), np.argmax(diagonal, axis=1) + 1, 0)
+    first = np.argmax(np.pad(diagonal, ((0, 0), (0, 1))), axis=1)
+    info = np.where(diagonal.any(1), first + 1, 0)
     return [lu, pivots, info]
 
 
-@_routine("geqrf")
+def _size(x: Array) -> Array:
+    """What LAPACK compares to find a pivot: |a| + |b| of a + i b."""
+    return np.abs(real(x)) + np.abs(imaginary(x)) if x.dtype.kind == "c" else np.abs(x)
+
+
+@routine("geqrf")
 def geqrf(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
@@ -128,7 +156,7 @@ def geqrf(
     return [transposed(packed), factors]
 
 
-@_routine("orgqr", "ungqr")
+@routine("orgqr", "ungqr")
 def orgqr(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
@@ -145,7 +173,7 @@ def orgqr(
     return [q]
 
 
-@_routine("ormqr", "unmqr")
+@routine("ormqr", "unmqr")
 def ormqr(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
@@ -166,45 +194,52 @@ def ormqr(
     return [c]
 
 
-@_routine("syevd", "heevd")
+@routine("syevd", "heevd")
 def syevd(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
     """Eigenvectors in columns and ascending eigenvalues of symmetric matrices."""
     a = wide(operands[0])
-    values, vectors = np.linalg.eigh(a, "L" if _is(options, "uplo", "L") else "U")
-    return [vectors, values, _ok(a)]
+    half = "L" if has_letter(options, "uplo", "L") else "U"
+    values, vectors, info = _converged(lambda x: np.linalg.eigh(x, half), a)
+    return [vectors, values, info]
 
 
-@_routine("gesdd", "gesvd")
+@routine("gesdd", "gesvd")
 def gesdd(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
     """Singular values and, by `mode`, all (A) or some (S) singular vectors."""
     a = wide(operands[0])
-    if _is(options, "mode", "N"):
-        values = np.linalg.svd(a, compute_uv=False)
+    if has_letter(options, "mode", "N"):
+        values, info = _converged(lambda x: (np.linalg.svd(x, compute_uv=False),), a)
         empty = [np.zeros(results[i].shape, results[i].dtype) for i in (2, 3)]
-        return [a, values, *empty, _ok(a)]
-    left, values, right = np.linalg.svd(a, full_matrices=_is(options, "mode", "A"))
-    return [a, values, left, right, _ok(a)]
+        return [a, values, *empty, info]
+    full = has_letter(options, "mode", "A")
+    left, values, right, info = _converged(lambda x: np.linalg.svd(x, full_matrices=full), a)
+    return [a, values, left, right, info]
 
 
-@_routine("geev")
+@routine("geev")
 def geev(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
     """Eigenvalues (two parts for real matrices), left and right eigenvectors, info."""
     a = wide(operands[0])
-    values, right = np.linalg.eig(a.astype(np.complex128) if a.dtype.kind == "c" else a)
-    values, right = values.astype(np.complex128), right.astype(np.complex128)
+    values, right, info = _converged(_eigen, a)
     left = np.zeros_like(right)
-    if _is(options, "compute_left", "V"):
+    if has_letter(options, "compute_left", "V"):
         left = np.conj(transposed(np.linalg.inv(right)))
         left = left / np.linalg.norm(left, axis=-2, keepdims=True)
     parts = [values] if a.dtype.kind == "c" else [real(values), imaginary(values)]
-    return [*parts, left, right, _ok(a)]
+    return [*parts, left, right, info]
 
 
-@_routine("gehrd")
+def _eigen(a: Array) -> tuple[Array, Array]:
+    """Eigenvalues and right eigenvectors, always complex."""
+    values, right = np.linalg.eig(a)
+    return values.astype(np.complex128), right.astype(np.complex128)
+
+
+@routine("gehrd")
 def gehrd(
     options: Options, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
@@ -213,7 +248,7 @@ def gehrd(
     size = h.shape[-1]
     factors = np.zeros((*h.shape[:-2], max(size - 1, 0)), h.dtype)
     for k in range(size - 1):
-        v, factor, beta = _reflector(h[..., k + 1 :, k])
+        v, factor, beta = reflector(h[..., k + 1 :, k])
         column, row = v[..., :, None], np.conj(v)[..., None, :]
         below = h[..., k + 1 :, k:]
         below -= np.conj(factor)[..., None, None] * column * np.matmul(row, below)
@@ -225,10 +260,12 @@ def gehrd(
     return [h, factors, _ok(h)]
 
 
-def _reflector(x: Array) -> tuple[Array, Array, Array]:
+def reflector(x: Array) -> tuple[Array, Array, Array]:
     """v, factor and beta with (I - factor v v^H)^H x = beta e1 and v[0] = 1, as LAPACK's larfg."""
     head = x[..., 0]
-    rest = np.linalg.norm(x[..., 1:], axis=-1)
+    # Scaled, so that squares of tiny numbers keep their digits.
+    scale = np.maximum(np.abs(x).max(-1), np.finfo(np.float64).tiny)
+    rest = scale * np.linalg.norm(x[..., 1:] / scale[..., None], axis=-1)
     norm = np.hypot(np.abs(head), rest)
     real_head = real(head) if x.dtype.kind == "c" else head
     beta = -np.copysign(norm, real_head)
@@ -241,7 +278,7 @@ def _reflector(x: Array) -> tuple[Array, Array, Array]:
     return v, factor.astype(x.dtype), np.where(trivial, head, beta).astype(x.dtype)
 
 
-@_routine("gtsv")
+@routine("gtsv")
 def gtsv(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
     """Tridiagonal systems by dense elimination; the diagonals are returned as they came."""
     lower, middle, upper, b = (wide(x) for x in operands)

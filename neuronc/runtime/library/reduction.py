@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from neuronc.numerics import FUNCTIONS
-from neuronc.numerics.casting import Array, widen
+from neuronc.numerics.casting import Array, is_numpys, widen
 from neuronc.runtime.library.folding import (
     accumulator,
     combine_at,
@@ -75,6 +75,8 @@ class Frame:
 
     def windows(self, x: Array) -> Array:
         """View a padded operand as [*window, *places]."""
+        if not is_numpys(x.dtype):
+            return self.windows(x.view(f"u{x.itemsize}")).view(x.dtype)
         spans = [(n - 1) * d + 1 for n, d in zip(self.sizes, self.dilations, strict=True)]
         places = tuple(
             max(0, (n - span) // stride + 1)
