@@ -207,6 +207,9 @@ def sort(g: Grower) -> None:
     ]
     direction = g.choose(("LT", "GT"))
     attributes = f"comparison_direction = #stablehlo<comparison_direction {direction}>"
+    if x.type.is_float:
+        # Without NaN's place in the order, what comes out depends on the algorithm.
+        attributes += ", compare_type = #stablehlo<comparison_type TOTALORDER>"
     less = inner.op("compare", arguments[:2], scalar.of("i1"), attributes, bound=1.0)
     region, _ = inner.region(arguments, [less])
     g.scope.ops(
