@@ -35,6 +35,8 @@ class Report:
     psum_limit_bytes: int
     hbm_moved_bytes: int
     """By DMA, each end in HBM counted."""
+    hbm_compulsory_bytes: int
+    """Inputs, constants and outputs once."""
     footprint: Footprint
     hbm_limit_bytes: int
     tensor_flops: int
@@ -63,11 +65,18 @@ class Report:
             ("PSUM", _of_limit(self.psum_bytes, self.psum_limit_bytes) + " a partition"),
             ("HBM", _of_limit(self.footprint.total_bytes, self.hbm_limit_bytes)),
             ("", _parts(self.footprint)),
-            ("HBM moved", format_bytes(self.hbm_moved_bytes)),
+            ("HBM moved", self._moved()),
             ("FLOPs", f"{format_count(self.tensor_flops)} on the tensor engine"),
             ("library", f"{format_share(self.library_flops, total)} of FLOPs; {library}"),
             ("latency", f"{format_seconds(self.seconds)} estimated{self._loops_note()}"),
         ]
+
+    def _moved(self) -> str:
+        moved, least = self.hbm_moved_bytes, self.hbm_compulsory_bytes
+        times = (
+            f", {moved / least:.2f} times the {format_bytes(least)} that it must" if least else ""
+        )
+        return format_bytes(moved) + times
 
     def _loops_note(self) -> str:
         if not self.loops:
@@ -81,6 +90,7 @@ def report_of(artifact: Artifact) -> Report:
     hw = GENERATIONS[artifact.target]
     run = _cost(artifact.program, artifact.kernels)
     called = [(artifact.kernels[k], count) for k, count in sorted(run.calls.items())]
+    parts = footprint(artifact.buffers, artifact.temporary_bytes)
     return Report(
         target=artifact.target,
         kernels=len(artifact.kernels),
@@ -92,7 +102,8 @@ def report_of(artifact: Artifact) -> Report:
         psum_bytes=max((k.psum_bytes for k in artifact.kernels), default=0),
         psum_limit_bytes=hw.psum_bytes_per_partition,
         hbm_moved_bytes=sum(k.hbm_bytes * count for k, count in called),
-        footprint=footprint(artifact.buffers, artifact.temporary_bytes),
+        hbm_compulsory_bytes=parts.compulsory_bytes,
+        footprint=parts,
         hbm_limit_bytes=hw.hbm_bytes,
         tensor_flops=sum(k.flops * count for k, count in called),
         library_flops=sum(k.library_flops * count for k, count in called),

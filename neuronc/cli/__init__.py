@@ -26,6 +26,7 @@ VERBS = {
     "compile": "compile a StableHLO program to an artifact",
     "run": "run an artifact on arrays",
     "inspect": "show what an artifact holds and costs",
+    "profile": "show where the time goes on the target, and write a trace",
     "disasm": "print the instructions of an artifact",
     "verify": "check every byte of an artifact",
     "check": "say everything that keeps a program from compiling",
