@@ -98,18 +98,22 @@ FULL: dict[str, Callable[[], Model]] = {
     "mlp": partial(make, mlp.model),
     "lenet": partial(make, lenet.model),
     "resnet18": partial(make, resnet18.model),
+    "resnet18-batch": partial(make, partial(resnet18.model, batch=8)),
     "resnet18-grouped": partial(make, partial(resnet18.model, resnet18.Config(groups=32))),
     **gpt2_models("124M", prefill=512, prompt=64),
     "minilm": partial(make, minilm.model),
+    "minilm-batch": partial(make, partial(minilm.model, (minilm.SENTENCES * 32)[:32], 128)),
     "train-step": partial(make, partial(train_step.model, rate=RATE), train_step.DONATE),
 }
 SMALL: dict[str, Callable[[], Model]] = {
     "mlp-small": partial(make, partial(mlp.model, 4, (32, 16, 8))),
     "lenet-small": partial(make, partial(lenet.model, 1)),
     "resnet18-small": partial(small_resnet, 1),
+    "resnet18-batch-small": partial(small_resnet, 1),
     "resnet18-grouped-small": partial(small_resnet, 2),
     **{f"{n}-small": make_ for n, make_ in gpt2_models("tiny", prefill=16, prompt=8).items()},
     "minilm-small": partial(make, partial(minilm.model, minilm.SENTENCES[:2], 12)),
+    "minilm-batch-small": partial(make, partial(minilm.model, minilm.SENTENCES[:3], 12)),
     "train-step-small": partial(
         make, partial(train_step.model, SMALL_TRAINING, 2, RATE), train_step.DONATE
     ),

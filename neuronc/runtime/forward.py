@@ -24,18 +24,20 @@ RUN_MIN = 32
 SMALL_MAX = 4096
 """An operand of at most so many elements may be read in any order."""
 _JOINED_MAX = 64
+_ENTRIES_MAX = 16
+"""Older copies that still hold a part of a place are forgotten: they are only not forwarded."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """What copies have put somewhere: dst = src, while `guards` hold."""
+    """What copies have put somewhere: dst = src, while it is current."""
 
     dst: View
     src: View
     guards: tuple[tuple[int, int], ...]
     """(place of the source, when it was read): nothing may write to it later."""
     members: tuple[tuple[int, int], ...]
-    """(place, when it was written) of the copies it is made of."""
+    """(place, when it was written) of the copies it is made of: nothing else may since."""
 
 
 def forward(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
@@ -47,86 +49,113 @@ def forward(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
 
 
 class _State:
+    """The copies whose results are still there, as the nodes are visited in order."""
+
     def __init__(self, places: Places) -> None:
-        self.overlaps = places.overlaps
+        self.overlaps, self.inside = places.overlaps, places.inside
         self.last = [-1] * places.count
         """When something was last written that shares a byte with each place."""
-        self.entry: list[_Entry | None] = [None] * places.count
+        self.entries: list[list[_Entry]] = [[] for _ in range(places.count)]
+        """What copies put into each place, or a part of it, or around it; the newest first."""
         self.recent: dict[tuple[int, int], _Entry] = {}
 
     def visit(self, node: Node, time: int) -> Node:
         """Retarget the reads of one node, then note its writes."""
         found: dict[str, View] = {}
-        deep: _Entry | None = None
+        deep: tuple[View, _Entry] | None = None
         if not isinstance(node.instruction, OPAQUE):
             for name in node.read:
-                entry = self._source(node, name)
-                if entry is None:
-                    continue
-                view = compose(node.views[name], entry.dst, entry.src)
-                if view is None:
-                    continue
-                if name == "src":
-                    deep = _Entry(entry.dst, view, entry.guards, ())
-                if _takes(node, name, view):
-                    found[name] = view
+                source = self._source(node, name)
+                if source and name == "src":
+                    deep = source
+                if source and _takes(node, name, source[0]):
+                    found[name] = source[0]
         pair = copied(node)
-        made = self._copied(node, pair, deep, time) if pair else None
+        made = self._made(node, pair, deep, time) if pair else []
         for place in node.writes.values():
             self._write(place, made, time)
         return retargeted(node, found) if found else node
 
-    def _source(self, node: Node, name: str) -> _Entry | None:
-        """The entry that made all of what an operand reads, if its source is as it was."""
+    def _source(self, node: Node, name: str) -> tuple[View, _Entry] | None:
+        """Where all of what an operand reads was copied from, if that is still as it was."""
         place = node.reads[name]
         if place < 0 or name in node.written:
             return None
-        entry = self.entry[place]
-        if entry is None:
-            return None
-        for guard, time in entry.guards:
-            if self.last[guard] > time:
-                return None
-            for place in node.writes.values():
-                if place == guard or place in self.overlaps[guard]:
-                    return None
-        return entry
+        for entry in self.entries[place]:
+            if self._is_current(entry) and not self._writes_to(node, entry):
+                view = compose(node.views[name], entry.dst, entry.src)
+                if view is not None:
+                    return view, entry
+        return None
 
-    def _copied(
-        self, node: Node, pair: tuple[View, View], deep: _Entry | None, time: int
-    ) -> _Entry | None:
-        """The entry that a copy makes, joined to the one before it where they fit together."""
-        dst, src = pair
-        place = node.writes["dst"]
-        if place < 0:
-            return None
-        read = node.reads["src"]
-        guards = ((read, time),) if read >= 0 else ()
-        through = copied(retargeted(node, {"src": deep.src})) if deep else None
-        if deep and through:
-            src, guards = through[1], deep.guards
-        if any(place == guard or place in self.overlaps[guard] for guard, _ in guards):
-            return None
-        entry = _Entry(dst, src, guards, ((place, time),))
-        key = (dst.space, dst.phase)
-        before = self.recent.get(key)
-        if before is not None and len(before.members) < _JOINED_MAX and self._holds(before):
-            entry = _joined(before, entry) or entry
-        self.recent[key] = entry
-        return entry
-
-    def _holds(self, entry: _Entry) -> bool:
-        """Whether nothing has touched a joined entry, or its sources, since it was made."""
+    def _is_current(self, entry: _Entry) -> bool:
         return all(self.last[place] == time for place, time in entry.members) and all(
             self.last[guard] <= time for guard, time in entry.guards
         )
 
-    def _write(self, place: int, entry: _Entry | None, time: int) -> None:
+    def _writes_to(self, node: Node, entry: _Entry) -> bool:
+        """Whether a node changes the source of an entry: it may not read there then."""
+        return any(
+            place == guard or place in self.overlaps[guard]
+            for guard, _ in entry.guards
+            for place in node.writes.values()
+        )
+
+    def _made(
+        self,
+        node: Node,
+        pair: tuple[View, View],
+        deep: tuple[View, _Entry] | None,
+        time: int,
+    ) -> list[_Entry]:
+        """What a copy puts into its place: as a whole, in pieces, and with the copy before it."""
+        place, read = node.writes["dst"], node.reads["src"]
+        if place < 0:
+            return []
+        member = ((place, time),)
+        if deep:
+            through = copied(retargeted(node, {"src": deep[0]}))
+            made = [_Entry(*through, deep[1].guards, member)] if through else []
+        else:
+            made = self._pieces(pair, read, member)
+            made.append(_Entry(*pair, ((read, time),) if read >= 0 else (), member))
+        made = [entry for entry in made if not self._writes_to(node, entry)]
+        if made:
+            key = (made[0].dst.space, made[0].dst.phase)
+            before = self.recent.get(key)
+            both = None
+            if before and len(before.members) < _JOINED_MAX and self._is_current(before):
+                both = _joined(before, made[0])
+            self.recent[key] = both or made[0]
+            made = [both, *made] if both else made
+        return made
+
+    def _pieces(
+        self, pair: tuple[View, View], read: int, member: tuple[tuple[int, int], ...]
+    ) -> list[_Entry]:
+        """A copy of what several copies made, where their sources do not form one view."""
+        if read < 0:
+            return []
+        dst, src = pair
+        pieces: list[_Entry] = []
+        for entry in self.entries[read]:
+            if self._is_current(entry):
+                place = compose(entry.dst, src, dst)
+                if place is not None:
+                    pieces.append(_Entry(place, entry.src, entry.guards, member))
+        return pieces
+
+    def _write(self, place: int, made: list[_Entry], time: int) -> None:
         if place < 0:
             return
-        self.last[place], self.entry[place] = time, entry
+        inside = self.inside[place]
+        self.last[place], self.entries[place] = time, made
         for other in self.overlaps[place]:
-            self.last[other], self.entry[other] = time, entry
+            self.last[other] = time
+            if other in inside or not made:
+                self.entries[other] = made
+            else:
+                self.entries[other] = [*made, *self.entries[other]][:_ENTRIES_MAX]
 
 
 def _joined(one: _Entry, two: _Entry) -> _Entry | None:
@@ -171,35 +200,34 @@ def _takes(node: Node, name: str, view: View) -> bool:
 
 def without_dead(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
     """Leave out what is written on chip and not read before it is overwritten, or not at all."""
-    places = number(nodes, spaces)
-    live = [False] * places.count
-    kept: list[Node] = []
-    for node in reversed(nodes):
-        if not any(_is_live(node.views[n], p, live, places) for n, p in node.writes.items()):
-            continue
-        kept.append(node)
-        for name, place in node.writes.items():
-            if name not in node.read and place >= 0:
-                _kill(place, live, places)
-        for place in node.reads.values():
-            if place >= 0:
-                live[place] = True
-    return kept[::-1]
+    needs = _needs(nodes, number(nodes, spaces))
+    live = [any(v.space >= Memory.HBM for v in _targets(node)) for node in nodes]
+    for at in range(len(nodes) - 1, -1, -1):
+        if live[at]:
+            for maker in needs[at]:
+                live[maker] = True
+    return [node for node, is_live in zip(nodes, live, strict=True) if is_live]
 
 
-def _is_live(view: View, place: int, live: list[bool], places: Places) -> bool:
-    if view.space >= Memory.HBM or live[place]:
-        return True
-    return any(live[other] for other in places.overlaps[place])
+def _targets(node: Node) -> list[View]:
+    return [node.views[name] for name in node.written]
 
 
-def _kill(place: int, live: list[bool], places: Places) -> None:
-    """All bytes of a place are overwritten: what lies inside it is not read from before."""
-    live[place] = False
-    bounds = places.dense[place]
-    if bounds is None:
-        return
-    for other in places.overlaps[place]:
-        inside = places.dense[other]
-        if inside and bounds[0] <= inside[0] and inside[1] <= bounds[1]:
-            live[other] = False
+def _needs(nodes: Sequence[Node], places: Places) -> list[set[int]]:
+    """For each node, the earlier ones that made some of what it reads."""
+    makers: list[list[tuple[int, int]]] = [[] for _ in range(places.count)]
+    needs: list[set[int]] = []
+    for at, node in enumerate(nodes):
+        reads = [place for place in node.reads.values() if place >= 0]
+        needs.append({maker for place in reads for maker, _ in makers[place]})
+        for place in node.writes.values():
+            if place < 0:
+                continue
+            inside = places.inside[place]
+            for other in (place, *places.overlaps[place]):
+                if other == place or other in inside:
+                    makers[other] = [(at, place)]
+                else:
+                    kept = [m for m in makers[other] if m[1] != place and m[1] not in inside]
+                    makers[other] = [*kept, (at, place)]
+    return needs

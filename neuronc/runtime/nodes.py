@@ -114,8 +114,8 @@ class Places:
     count: int
     overlaps: list[list[int]]
     """For each place, the others."""
-    dense: list[tuple[int, int] | None]
-    """First byte and end of the places without gaps."""
+    inside: list[set[int]]
+    """For each place, those of them that have no byte outside it."""
 
 
 def number(nodes: Iterable[Node], spaces: Spaces) -> Places:
@@ -139,15 +139,7 @@ def number(nodes: Iterable[Node], spaces: Spaces) -> Places:
         node.reads = {name: place(node.views[name]) for name in node.read}
         node.writes = {name: place(node.views[name]) for name in node.written}
     table = np.array(list(spans), np.int64).reshape(-1, 7)
-    return Places(len(spans), _overlaps(table), [_dense(key) for key in spans])
-
-
-def _dense(key: tuple[int, ...]) -> tuple[int, int] | None:
-    """First byte and end of a place that is one run of bytes."""
-    _, low, high, name, left, right, gaps = key
-    rows = high - low > right - left
-    pitch = (name & 0xFFFFFFFF) - 1
-    return (low, high) if gaps < 0 and (not rows or pitch == right - left) else None
+    return Places(len(spans), *_overlaps(table))
 
 
 def _grouped(span: tuple[int, ...], spaces: Spaces) -> tuple[int, ...]:
@@ -162,19 +154,35 @@ def _grouped(span: tuple[int, ...], spaces: Spaces) -> tuple[int, ...]:
     return group, low, high, name, left, right
 
 
-def _overlaps(table: np.ndarray) -> list[list[int]]:
-    """A list a row of the table: the rows that share a byte with it, or might."""
+def _overlaps(table: np.ndarray) -> tuple[list[list[int]], list[set[int]]]:
+    """A list a row of the table: the rows that share a byte with it, or might; those inside it."""
     out: list[list[int]] = [[] for _ in range(len(table))]
+    inside: list[set[int]] = [set() for _ in range(len(table))]
     low, high = table[:, 0] * SPACE + table[:, 1], table[:, 0] * SPACE + table[:, 2]
     for i, j in overlapping(low, high, itself=False):
         one, other = table[i], table[j]
         beside = (one[:, 3] > 0) & (one[:, 3] == other[:, 3])
         beside &= (other[:, 4] >= one[:, 5]) | (one[:, 4] >= other[:, 5])
-        left_ids, right_ids = cast(list[list[int]], [i[~beside].tolist(), j[~beside].tolist()])
-        for left, right in zip(left_ids, right_ids, strict=True):
+        i, j = i[~beside], j[~beside]
+        for left, right in zip(*cast(list[list[int]], [i.tolist(), j.tolist()]), strict=True):
             out[left].append(right)
             out[right].append(left)
-    return out
+        for outer, inner in ((i, j), (j, i)):
+            held = _holds(table[outer], table[inner])
+            pairs = cast(list[list[int]], [outer[held].tolist(), inner[held].tolist()])
+            for left, right in zip(*pairs, strict=True):
+                inside[left].add(right)
+    return out, inside
+
+
+def _holds(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Whether each outer place, which has no gaps in its rows, has all bytes of the inner one."""
+    within = (outer[:, 6] < 0) & (outer[:, 1] <= inner[:, 1]) & (inner[:, 2] <= outer[:, 2])
+    width, pitch = outer[:, 5] - outer[:, 4], (outer[:, 3] & 0xFFFFFFFF) - 1
+    one_run = (width == pitch) | (outer[:, 2] - outer[:, 1] == width)
+    same_rows = (outer[:, 3] > 0) & (outer[:, 3] == inner[:, 3])
+    same_rows &= (outer[:, 4] <= inner[:, 4]) & (inner[:, 5] <= outer[:, 5])
+    return within & (one_run | same_rows)
 
 
 def retargeted(node: Node, views: Mapping[str, View]) -> Node:
