@@ -1,12 +1,13 @@
 """Compile a StableHLO program to an artifact, and report what it costs on the target.
 
-The program is MLIR text or bytecode, a portable artifact of `jax.export`, or an HLO module; its
-form is found by content. Errors name the file and the line.
+The program is MLIR text or bytecode, a portable artifact of `jax.export`, an HLO module, or a
+`.pt2` file of `torch.export.save`; its form is found by content. Errors name the file and the line.
 
 Examples:
   neuronc compile model.mlir -o model.neff
   neuronc compile model.mlir -o model.neff --target trn3 --json > report.json
   neuronc compile exported.bin -o model.neff --symbol b=4
+  neuronc compile model.pt2 -o model.neff --shape x=8x128
   neuronc compile model.mlir -o model.neff --external-weights weights.safetensors
   neuronc compile model.mlir --stop-after fused | less
   cat model.mlir | neuronc compile - -o model.neff --dump-ir ir
@@ -25,6 +26,7 @@ from neuronc import api
 from neuronc.cli.progress import watch
 from neuronc.cli.shapes import configure_shapes, shapes_of
 from neuronc.cli.streams import program_of, write_text
+from neuronc.cli.torch_files import is_torch, torch_files
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.observe import PassTime
 from neuronc.pipeline import STAGE_NAMES
@@ -64,6 +66,8 @@ def run(args: Namespace) -> None:
 
 def _compile(args: Namespace) -> api.Compiled:
     source, name = program_of(args.program)
+    if is_torch(source):
+        return _compile_torch(args, name)
     with watch(args.quiet, args.verbose) as observe:
         return api.compile(
             source,
@@ -76,8 +80,23 @@ def _compile(args: Namespace) -> api.Compiled:
         )
 
 
+def _compile_torch(args: Namespace, name: str) -> api.Compiled:
+    with watch(args.quiet, args.verbose) as observe:
+        compiled: api.Compiled = torch_files(name).compile_file(
+            name,
+            args.target,
+            shapes=shapes_of(args),
+            external_weights=args.external_weights or False,
+            dump_ir=args.dump_ir,
+            observe=observe,
+        )
+    return compiled
+
+
 def _lower(args: Namespace) -> str:
     source, name = program_of(args.program)
+    if is_torch(source):
+        source = torch_files(name).module_of_file(name, shapes_of(args))
     with watch(args.quiet, args.verbose) as observe:
         return api.lower(
             source,

@@ -81,9 +81,11 @@ def _tensor(program: ExportedProgram, name: Any) -> torch.Tensor:
 
 def check_static(program: ExportedProgram) -> None:
     """Refuse what has no extents yet."""
-    extents = cast(Any, program).range_constraints
+    values = [n.meta.get("val") for n in program.graph_module.graph.nodes]
+    shapes = [v.shape for v in values if isinstance(v, torch.Tensor)]
+    extents = {str(n): None for shape in shapes for n in cast(Any, shape) if type(n) is not int}
     if extents:
-        symbols = ", ".join(map(str, extents))
+        symbols = ", ".join(extents)
         hint = "give the shapes of one bucket: shapes={'x': (4, 128)}, --shape or --symbol"
         raise InputError("program", f"dynamic extents: {symbols}", hint, code="NRC-0902")
 
