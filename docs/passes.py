@@ -143,7 +143,22 @@ _SHORT = Example(
     _ATTENTION.result.replace("4x512x", "4x128x"),
     _ATTENTION.body.replace("4x512x512x", "4x128x128x").replace("4x512x", "4x128x"),
 )
+_DEEP = Example(
+    f"%x: {_X}, " + ", ".join(f"%w{i}: tensor<256x256xf32>" for i in range(5)),
+    _X,
+    "".join(
+        f"""
+        %h{i} = stablehlo.dot_general {f"%y{i - 1}" if i else "%x"}, %w{i},
+            contracting_dims = [1] x [0] : ({_X}, tensor<256x256xf32>) -> {_X}
+        {f"%y{i}" if i < 4 else "%y"} = stablehlo.tanh %h{i} : {_X}
+        """
+        for i in range(5)
+    ),
+    whole=True,
+)
 PASSES: dict[str, Example] = {
+    "roll": _DEEP,
+    "unroll": _DEEP,
     "simplify": Example(
         f"%x: {_X}",
         _X,

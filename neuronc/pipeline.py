@@ -34,8 +34,10 @@ from neuronc.passes.fuse_tensor import FuseTensor
 from neuronc.passes.match_attention import MatchAttention
 from neuronc.passes.materialize import Materialize
 from neuronc.passes.outline import Outline
+from neuronc.passes.roll import Roll
 from neuronc.passes.simplify import Simplify
 from neuronc.passes.tile_kernels import TileKernels
+from neuronc.passes.unroll import Unroll
 from neuronc.version import VERSION
 
 
@@ -57,9 +59,9 @@ _MACHINE = _TILE | {"machine"}
 def stages(target: str) -> tuple[Stage, ...]:
     """The stages for one target."""
     return (
-        Stage("simplified", (Simplify(), Decompose(), Simplify()), _SOURCE),
+        Stage("simplified", (Roll(), Simplify(), Decompose(), Simplify()), _SOURCE),
         Stage("fused", _fused(target), _SOURCE),
-        Stage("clustered", (Cluster(), KeepResident(target)), _SOURCE),
+        Stage("clustered", (Cluster(), KeepResident(target), Unroll()), _SOURCE),
         Stage("tiled", (TileKernels(target),), _TILE),
         Stage("folded", (FuseActivation(), FuseScalars(), FuseTensor()), _TILE),
         Stage("placed", (Select(), Allocate(target)), _MACHINE),

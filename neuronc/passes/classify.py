@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from xdsl.dialects import func
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -27,7 +28,8 @@ from neuronc.passes.functions import is_elementwise, is_reduction
 from neuronc.passes.tile_index import scatter_function, window_rank
 from neuronc.passes.views import is_view_op, splat_of
 
-CONTROL = (WhileOp, IfOp, CaseOp)
+CONTROL = (WhileOp, IfOp, CaseOp, func.CallOp)
+"""What the program does above kernels; `func.call` runs a layer."""
 _NO_KERNEL = frozenset({ConstantOp, *CONTROL})
 MAP, CONTRACT, MOVE, INDEX, LIBRARY = "map", "contract", "move", "index", "library"
 BLOCK = "block"

@@ -29,6 +29,7 @@ from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.passes.classify import BLOCK, CONTROL, LIBRARY
 from neuronc.passes.repeats import cuts
+from neuronc.passes.roll import is_layer
 from neuronc.passes.tile_index import ties_of
 
 PHASES_MAX = 32
@@ -46,7 +47,7 @@ class Cluster(ModulePass):
         clusters = _Clusters(op)
         for function in list(op.body.block.ops):
             if isinstance(function, FuncOp):
-                clusters.visit(function.body.block)
+                clusters.visit(function.body.block, is_layer(function))
         clusters.drop_unused()
 
 
@@ -77,18 +78,17 @@ class _Clusters:
     def __post_init__(self) -> None:
         self._kernels = kernels_of(self.module)
 
-    def visit(self, block: Block) -> None:
-        """Cluster one block, then the blocks inside it."""
+    def visit(self, block: Block, whole: bool) -> None:
+        """Cluster one block, then the blocks inside it; a whole layer has no repeats to cut at."""
         for run in self._runs(block):
-            position: dict[Operation, int] = {call: i for i, call in enumerate(run)}
-            parts = cuts([callee_of(c) for c in run], lambda at, p=position: _crossing(p, at))
+            parts = [0, len(run)] if whole else _repeats(run)
             for start, stop in pairwise(parts):
                 for at in range(start, stop, PHASES_MAX):
                     self._cluster(block, run[at : min(at + PHASES_MAX, stop)])
         for op in block.ops:
             if isinstance(op, CONTROL):
                 for region in op.regions:
-                    self.visit(region.block)
+                    self.visit(region.block, whole=False)
 
     def _runs(self, block: Block) -> list[list[CallOp]]:
         """Calls in a row that may be phases; only reshapes and constants stand between them."""
@@ -250,6 +250,12 @@ def _leads_to(value: SSAValue, call: CallOp) -> bool:
     while isinstance(value.owner, ReshapeOp):
         value = value.owner.operands[0]
     return value.owner is call
+
+
+def _repeats(run: Sequence[CallOp]) -> list[int]:
+    """Where calls repeat, from first to last."""
+    position: dict[Operation, int] = {call: i for i, call in enumerate(run)}
+    return cuts([callee_of(c) for c in run], lambda at: _crossing(position, at))
 
 
 def _crossing(position: Mapping[Operation, int], at: int) -> int:
