@@ -18,6 +18,7 @@ from neuronc.artifact.container import to_bytes, write
 from neuronc.artifact.model import Artifact
 from neuronc.artifact.output import new_path
 from neuronc.backend.external_weights import externalize, write_external
+from neuronc.cache import LIMIT_BYTES, Cache, Explanation, chosen_directory, parts_of
 from neuronc.checking import check_program
 from neuronc.dialects.stablehlo.weight import Array
 from neuronc.errors import InputError, NeuroncError
@@ -28,7 +29,7 @@ from neuronc.ir import is_ir, parse_ir, print_ir
 from neuronc.observe import Observer, PassTime, PassTimes, together, write_stages
 from neuronc.pipeline import STAGE_NAMES, Options, compile_artifact, ignore, stages
 from neuronc.pipeline import lower as lower_module
-from neuronc.provenance import provenance
+from neuronc.provenance import input_sha256, provenance
 from neuronc.report import Report, report_of
 
 FilePath = str | os.PathLike[str]
@@ -46,6 +47,8 @@ class Compiled:
     """Where `save` writes the weights that are not in the artifact."""
     passes: tuple[PassTime, ...] = field(default=(), compare=False)
     """What the compilation did, and how long that took."""
+    cached: bool = field(default=False, compare=False)
+    """Whether it is from a cache, and nothing was compiled."""
 
     @cached_property
     def report(self) -> Report:
@@ -83,6 +86,8 @@ def compile(
     dump_ir: FilePath | None = None,
     name: str = "<string>",
     observe: Observer = ignore,
+    cache_dir: FilePath | None = None,
+    cache_limit_bytes: int = LIMIT_BYTES,
 ) -> Compiled:
     """Compile a program: a path, its text or bytes, or what `jax.jit(f).lower(...)` returns.
 
@@ -90,21 +95,54 @@ def compile(
     above 1 KiB; `weights` are arguments, by name, that become constants, and with `named` stay out
     of the artifact under their names, to be loaded from any such file; `dump_ir` a directory for
     the IR after each stage; `name` is what messages call a program without a file name; `observe`
-    is called after each pass.
+    is called after each pass. `cache_dir`, or NEURONC_CACHE_DIR, is a directory of compiled models:
+    what is there is not compiled again, unless weights or files beside the artifact are asked for.
 
     Raises:
         NeuroncError: the program is damaged, not supported, or does not fit the target.
     """
     source, name = _identify(module, name)
+    plain = weights is None and external_weights is None and dump_ir is None and not named
+    directory = chosen_directory(cache_dir) if plain else None
+    readable = not isinstance(source, Path) or source.is_file()
+    kept = Cache(directory, cache_limit_bytes) if directory is not None and readable else None
+    parts = _parts(source, name, target, shapes) if kept is not None else {}
+    if kept is not None and (found := kept.get(parts)) is not None:
+        return Compiled(found, cached=True)
     times = PassTimes()
     observers = [times, observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
     options = replace(_options(target, shapes), weights=weights, external=named)
     artifact = compile_artifact(source, name, options, together(observers))
     flags = _flags(target, shapes, external_weights is not None)
     artifact = replace(artifact, provenance=provenance(source, flags))
+    if kept is not None:
+        kept.put(parts, artifact)
     if external_weights is None:
         return Compiled(artifact, None, tuple(times.passes))
     return Compiled(externalize(artifact), Path(external_weights), tuple(times.passes))
+
+
+def explain_cache(
+    module: Source,
+    target: str = DEFAULT_TARGET,
+    *,
+    cache_dir: FilePath,
+    shapes: Shapes | None = None,
+    name: str = "<string>",
+) -> Explanation:
+    """Say whether `compile` would find a program in a cache; `print` it to see what differs.
+
+    Raises:
+        InputError: the program's file cannot be read.
+    """
+    source, name = _identify(module, name)
+    try:
+        parts = _parts(source, name, target, shapes)
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        hint = "name a file that exists and that you may read"
+        raise InputError(name, problem, hint, code="NRC-0101") from None
+    return Cache(Path(cache_dir)).explain(parts)
 
 
 def check(
@@ -200,6 +238,12 @@ def _position(key: int | str) -> int | str:
     if isinstance(key, str) and key.startswith("arg") and key[3:].isdecimal():
         return int(key[3:])
     return key
+
+
+def _parts(source: Source, name: str, target: str, shapes: Shapes | None) -> dict[str, str]:
+    """What the bytes of a plain compilation depend on."""
+    flags = _flags(_known(target), shapes, False)
+    return parts_of(input_sha256(source), name, flags)
 
 
 def _flags(target: str, shapes: Shapes | None, external: bool) -> dict[str, str]:

@@ -24,6 +24,7 @@ LAYERS = (
     ("pipeline",),
     (
         "arrays",
+        "cache",
         "checking",
         "explain",
         "golden_compare",

@@ -27,6 +27,7 @@ VERBS = {
     "run": "run an artifact on arrays",
     "inspect": "show what an artifact holds and costs",
     "profile": "show where the time goes on the target, and write a trace",
+    "cache": "look into a directory of compiled models",
     "disasm": "print the instructions of an artifact",
     "verify": "check every byte of an artifact",
     "check": "say everything that keeps a program from compiling",

@@ -10,6 +10,7 @@ Examples:
   neuronc compile model.pt2 -o model.neff --shape x=8x128
   neuronc compile model.mlir -o model.neff --external-weights weights.safetensors
   neuronc compile model.mlir --stop-after fused | less
+  neuronc compile model.mlir -o model.neff --cache-dir ~/.cache/neuronc
   cat model.mlir | neuronc compile - -o model.neff --dump-ir ir
 """
 
@@ -23,6 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from neuronc import api
+from neuronc.cache import LIMIT_BYTES
+from neuronc.cli.cache import configure_cache
 from neuronc.cli.progress import watch
 from neuronc.cli.shapes import configure_shapes, shapes_of
 from neuronc.cli.streams import program_of, write_text
@@ -43,6 +46,9 @@ def configure(parser: ArgumentParser) -> None:
     add("--external-weights", type=Path, metavar="FILE", help=weights)
     add("--stop-after", choices=STAGE_NAMES, help="print the IR after this stage and stop")
     add("--dump-ir", type=Path, metavar="DIR", help="write the IR after each stage into DIR")
+    configure_cache(parser)
+    limit = "MiB that the cache keeps; what was not used for longest goes (default: %(default)s)"
+    add("--cache-limit", type=int, default=LIMIT_BYTES >> 20, metavar="MIB", help=limit)
     add("--time-passes", action="store_true", help="print how long each pass took")
     add("--json", action="store_true", help="print the report as JSON")
     add("-q", "--quiet", action="store_true", help="print no report and no progress")
@@ -61,7 +67,7 @@ def run(args: Namespace) -> None:
     if args.time_passes and not args.json:
         print(_times(compiled.passes), file=sys.stderr)
     if not args.quiet:
-        print(_json(compiled) if args.json else f"{args.output}\n{compiled.report}")
+        print(_json(compiled) if args.json else _text(args.output, compiled))
 
 
 def _compile(args: Namespace) -> api.Compiled:
@@ -77,6 +83,8 @@ def _compile(args: Namespace) -> api.Compiled:
             dump_ir=args.dump_ir,
             name=name,
             observe=observe,
+            cache_dir=args.cache_dir,
+            cache_limit_bytes=args.cache_limit << 20,
         )
 
 
@@ -111,7 +119,12 @@ def _lower(args: Namespace) -> str:
 
 def _json(compiled: api.Compiled) -> str:
     passes = [asdict(step) for step in compiled.passes]
-    return json.dumps(compiled.report.to_dict() | {"passes": passes}, indent=2)
+    more = {"passes": passes, "cached": compiled.cached}
+    return json.dumps(compiled.report.to_dict() | more, indent=2)
+
+
+def _text(output: Path, compiled: api.Compiled) -> str:
+    return f"{output}{' (from the cache)' if compiled.cached else ''}\n{compiled.report}"
 
 
 def _times(passes: Sequence[PassTime]) -> str:

@@ -1,0 +1,154 @@
+"""The compile cache: what is there is the same file, and what is not says why."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import neuronc
+from neuronc import api, cache
+from neuronc.cli import main
+from neuronc.errors import InputError
+from neuronc.hardware import GENERATIONS, TRN2
+
+PROGRAM = """
+func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %c = stablehlo.constant dense<"0x{data}"> : tensor<4x8xf32>
+  %y = stablehlo.add %x, %c : tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+""".replace("{data}", "".join(f"{i:02x}00003f" for i in range(32)))
+OTHER = PROGRAM.replace("add", "multiply")
+
+
+def only(directory: Path) -> Path:
+    (path,) = directory.glob("*.neff")
+    return path
+
+
+def test_a_hit_is_the_same_artifact(tmp_path: Path) -> None:
+    fresh = neuronc.compile(PROGRAM)
+    first = neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    second = neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    assert (first.cached, second.cached) == (False, True)
+    assert bytes(fresh) == bytes(first) == bytes(second) == only(tmp_path).read_bytes()
+    assert second.report == fresh.report
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"target": "trn1"}, {"name": "other.mlir"}, {"module": OTHER}],
+    ids=["target", "name", "content"],
+)
+def test_what_changes_the_bytes_misses(tmp_path: Path, change: dict[str, str]) -> None:
+    given = {"module": PROGRAM, "target": "trn2", "name": "a.mlir"}
+    neuronc.compile(**given, cache_dir=tmp_path)
+    assert not neuronc.compile(**(given | change), cache_dir=tmp_path).cached
+    assert neuronc.compile(**given, cache_dir=tmp_path).cached
+
+
+def test_other_numbers_of_the_target_miss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    monkeypatch.setitem(GENERATIONS, "trn2", replace(TRN2, vector_hz=TRN2.vector_hz // 2))
+    assert not neuronc.compile(PROGRAM, cache_dir=tmp_path).cached
+
+
+def test_the_environment_names_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEURONC_CACHE_DIR", str(tmp_path / "new" / "dir"))
+    neuronc.compile(PROGRAM)
+    assert neuronc.compile(PROGRAM).cached
+    assert not neuronc.compile(PROGRAM, external_weights=tmp_path / "w").cached
+    assert not neuronc.compile(PROGRAM, dump_ir=tmp_path / "ir").cached
+
+
+@pytest.mark.parametrize("place", ["code", "constants", "cut"])
+def test_a_damaged_entry_is_dropped(tmp_path: Path, place: str) -> None:
+    whole = bytes(neuronc.compile(PROGRAM, cache_dir=tmp_path))
+    path = only(tmp_path)
+    at = {"code": len(whole) // 2, "constants": whole.index(b"\x05\x00\x00\x3f"), "cut": 0}[place]
+    damaged = whole[:-1] if place == "cut" else whole[:at] + b"\xff" + whole[at + 1 :]
+    path.write_bytes(damaged)
+    again = neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    assert not again.cached
+    assert bytes(again) == whole == only(tmp_path).read_bytes()
+
+
+def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
+    size = len(bytes(neuronc.compile(PROGRAM, cache_dir=tmp_path, name="0")))
+    neuronc.compile(PROGRAM, cache_dir=tmp_path, name="1")
+    for entry in cache.Cache(tmp_path).entries():
+        stamp = time.time() - 100 + int(entry.parts["name"])
+        os.utime(entry.path, (stamp, stamp))
+    assert neuronc.compile(PROGRAM, cache_dir=tmp_path, name="0").cached
+    neuronc.compile(PROGRAM, cache_dir=tmp_path, name="2", cache_limit_bytes=5 * size // 2)
+    assert {e.parts["name"] for e in cache.Cache(tmp_path).entries()} == {"0", "2"}
+    neuronc.compile(PROGRAM, cache_dir=tmp_path, name="3", cache_limit_bytes=0)
+    assert {e.parts["name"] for e in cache.Cache(tmp_path).entries()} == {"3"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_processes_share_a_directory(tmp_path: Path) -> None:
+    code = f"""if True:
+        import neuronc
+        for name in "abcabc":
+            neuronc.compile({PROGRAM!r}, name=name, cache_dir={str(tmp_path)!r})
+    """
+    runs = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in "123"]
+    errors = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], errors
+    assert {e.parts["name"] for e in cache.Cache(tmp_path).entries()} == set("abc")
+    assert not list(tmp_path.glob("*tmp*"))
+    assert neuronc.compile(PROGRAM, name="a", cache_dir=tmp_path).cached
+
+
+def explain(program: str, directory: Path, **more: str) -> str:
+    return str(api.explain_cache(program, cache_dir=directory, **more))
+
+
+def test_explain_says_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert explain(PROGRAM, tmp_path) == "not in the cache, which is empty"
+    neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    neuronc.compile(OTHER, cache_dir=tmp_path, name="x")
+    assert explain(PROGRAM, tmp_path).startswith("in the cache as ")
+    assert "flag target was trn2, is trn3" in explain(PROGRAM, tmp_path, target="trn3")
+    lines = explain(PROGRAM + "// more\n", tmp_path).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["content"]
+    monkeypatch.setattr(cache, "VERSION", "9.9")
+    cache._compiler.cache_clear()
+    assert "compiler was neuronc" in explain(PROGRAM, tmp_path)
+    monkeypatch.undo()
+    cache._compiler.cache_clear()
+
+
+def test_the_commands_list_explain_and_clear(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, kept = tmp_path / "p.mlir", ["--cache-dir", str(tmp_path / "kept")]
+    program.write_text(PROGRAM)
+    for _ in range(2):
+        assert main(["compile", str(program), "-o", str(tmp_path / "p.neff"), *kept]) == 0
+    assert "p.neff (from the cache)" in capsys.readouterr().out
+    assert main(["cache", "explain", str(program), *kept]) == 0
+    assert "in the cache" in capsys.readouterr().out
+    assert main(["cache", "list", *kept]) == 0
+    assert "target=trn2" in capsys.readouterr().out
+    assert main(["cache", "clear", *kept]) == 0
+    assert "removed 1" in capsys.readouterr().out
+    assert main(["cache", "explain", str(tmp_path / "no.mlir"), *kept]) == 1
+    assert "NRC-0101" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["cache", "list"])
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="NRC-0605"):
+        neuronc.compile(PROGRAM, cache_dir=tmp_path / "file")
