@@ -195,7 +195,7 @@ def _binary(op: TileOp, function: str) -> Choice:
 def _cast(op: TileOp) -> Choice:
     kinds = [_element(v) for v in op.operands]
     exact = all(k.is_integer for k in kinds) and kinds[0] is not kinds[1]
-    engine = Engine.GPSIMD if exact else Engine.VECTOR
+    engine = Engine.GPSIMD if exact else Engine[str_of(op, "engine", "vector").upper()]
     return Choice("Copy", engine, ("dst", "src"), {})
 
 

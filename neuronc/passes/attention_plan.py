@@ -60,7 +60,7 @@ class Plan:
 
 def make_plan(space: Space, it: Attention, hw: Generation) -> Plan:
     """Cut the queries and keys of one head."""
-    chunk = hw.matmul_columns_max * (hw.psum_bytes_per_partition // hw.psum_bank_bytes // 4)
+    chunk = chunk_max(space, hw)
     keys, tile = space.extent(KEYS), hw.partitions
     extents = space.extents(ROWS)
     tiles: list[RowTile] = []
@@ -78,6 +78,31 @@ def make_plan(space: Space, it: Attention, hw: Generation) -> Plan:
         tiles.append(RowTile(starts, counts, len(tiles), column, size, chunks))
         column += size
     return Plan(tuple(tiles), tile, chunk)
+
+
+def chunk_max(space: Space, hw: Generation) -> int:
+    """The most keys of a chunk: two chunks of scores, two results and a bank of transposes."""
+    banks = hw.psum_bytes_per_partition // hw.psum_bank_bytes
+    results = -(-2 * space.extent(WIDTH) // hw.matmul_columns_max)
+    return (banks - 1 - results) // 2 * hw.matmul_columns_max
+
+
+def copy_engines(count: int, columns: int, copies: int, hw: Generation) -> list[str]:
+    """Who copies what is transposed: the engine that is done first with a chunk of `count` keys.
+
+    The vector engine has their maxima to find, the scalar engine their exponentials.
+    """
+    busy = {"vector": count / hw.vector_hz, "scalar": count / hw.scalar_hz}
+    price = {
+        "vector": columns / hw.vector_hz / hw.vector_16bit_loose_speedup,
+        "scalar": columns / hw.scalar_hz / hw.scalar_16bit_speedup,
+    }
+    chosen: list[str] = []
+    for _ in range(copies):
+        engine = min(busy, key=lambda e: busy[e] + price[e])
+        busy[engine] += price[engine]
+        chosen.append(engine)
+    return chosen
 
 
 def fits(space: Space, it: Attention, hw: Generation) -> bool:

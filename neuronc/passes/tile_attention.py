@@ -8,8 +8,9 @@
       store acc / sum }
 
 Keys and values of a head lie on chip for all the queries that share them. The steps (a tile of
-queries, a chunk of keys) form a pipeline of three stages that every engine's queue holds in the
-same order: scores of step t + 2, transposed weights of step t + 1, result of step t. Arithmetic
+queries, a chunk of keys) form a pipeline of four stages that every engine's queue holds in the
+same order: scores of step t + 3, weights of step t + 2, their transpose of step t + 1, result of
+step t. Arithmetic
 between the contractions is float32 whatever the types of the program.
 """
 
@@ -21,11 +22,17 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from neuronc.dialects.access import Access, Affine
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
-from neuronc.dialects.tile import ActivateOp, MapTensorOp
+from neuronc.dialects.tile import ActivateOp, CastOp, MapPairOp, MapTensorOp
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attention import read_attention
-from neuronc.passes.attention_plan import Chunk, RowTile, make_plan
+from neuronc.passes.attention_plan import (
+    Chunk,
+    RowTile,
+    bank_columns,
+    copy_engines,
+    make_plan,
+)
 from neuronc.passes.attention_space import BATCH, WIDTH, space_of
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder, Operand, Ref
@@ -33,12 +40,12 @@ from neuronc.passes.tile_attention_load import Loader
 from neuronc.passes.tile_attention_scores import Scores
 
 _FLOAT = BY_NAME["f32"]
-_LOWEST = -3.4028234663852886e38
+_LARGEST = 3.4028234663852886e38
 STAGES = 2
 """Buffers of what one stage of the pipeline hands to the next."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Step:
     """One tile of queries against one chunk of keys."""
 
@@ -47,19 +54,11 @@ class Step:
     chunk: Chunk
     first: bool
     last: bool
-    slot: int
-    """Which of the pipeline's buffers it has."""
-    weights: Ref | None = None
-    rescale: Operand | None = None
-    total: Operand | None = None
 
-
-@dataclass
-class _Running:
-    """What runs along the chunks of one tile of queries."""
-
-    maximum: Operand | None = None
-    total: Operand | None = None
+    @property
+    def slot(self) -> int:
+        """Which of the pipeline's buffers it has."""
+        return self.number % STAGES
 
 
 class AttentionLowering:
@@ -80,7 +79,7 @@ class AttentionLowering:
         self._width = space.extent(WIDTH)
         self._load = Loader(body, builder, hw, space, (element(it.score.operands[0]), self._kind))
         self._scores = Scores(body, builder, hw, space, it, self._plan)
-        self._running: dict[int, _Running] = {}
+        self._turns = 0
 
     def run(self) -> None:
         """Emit the whole kernel: heads outermost."""
@@ -91,24 +90,23 @@ class AttentionLowering:
         sizes = self._space.extents(BATCH)
         for batch, _ in self._b.nest(sizes, [1] * len(sizes)):
             self._locate(self._it.score)
-            self._load.head(batch, self._plan, self._psum_weights)
+            self._load.head(batch, self._plan, self._psum_turned)
             self._scores.batch = batch
             self._pipeline(steps, batch)
 
     def _reserve(self) -> None:
         """The buffers of the pipeline: chunks of scores and weights, transposed weights, sums."""
-        b, hw, rows = self._b, self._hw, self._hw.partitions
-        self._chunk = min(
-            self._plan.chunk, max(c.count for t in self._plan.tiles for c in t.chunks)
-        )
-        bank = hw.psum_bank_bytes
-        scores = -(-self._chunk * 4 // bank) * bank // 4
+        b, plan, rows = self._b, self._plan, self._hw.partitions
+        chunk = max(c.count for t in plan.tiles for c in t.chunks)
+        bank = bank_columns(_FLOAT, self._hw)
+        scores = -(-chunk // bank) * bank
         self._psum_scores = [b.alloc(rows, scores, _FLOAT, "psum") for _ in range(STAGES)]
-        wide = bank // self._kind.bytes
-        self._psum_weights = [b.alloc(rows, wide, self._kind, "psum") for _ in range(STAGES)]
-        self._psum_result = [b.alloc(rows, bank // 4, _FLOAT, "psum") for _ in range(STAGES)]
-        self._weights = [b.alloc(rows, self._chunk, self._kind) for _ in range(STAGES)]
-        tiles = -(-self._chunk // self._plan.key_tile)
+        wide = bank_columns(self._kind, self._hw)
+        self._psum_turned = _halves(b.alloc(rows, wide, self._kind, "psum", STAGES))
+        wide = STAGES * max(self._width, bank // STAGES)
+        self._psum_results = _halves(b.alloc(rows, wide, _FLOAT, "psum", STAGES))
+        self._weights = [b.alloc(rows, chunk, self._kind) for _ in range(STAGES)]
+        tiles = -(-chunk // plan.key_tile)
         self._turned = [b.alloc(rows, tiles * rows, self._kind) for _ in range(STAGES)]
         # A step's numbers of each row: the largest score, its product, the sum, the rescaling.
         self._numbers = [b.alloc(rows, _NUMBERS, _FLOAT) for _ in range(STAGES + 2)]
@@ -122,116 +120,145 @@ class AttentionLowering:
         for tile in self._plan.tiles:
             for i, chunk in enumerate(tile.chunks):
                 last = i == len(tile.chunks) - 1
-                steps.append(Step(len(steps), tile, chunk, i == 0, last, len(steps) % STAGES))
+                steps.append(Step(len(steps), tile, chunk, i == 0, last))
         return steps
 
     def _pipeline(self, steps: list[Step], batch: tuple[Affine, ...]) -> None:
-        """Emit the stages of neighbouring steps together, so that no engine waits for another."""
-        for at in range(len(steps) + STAGES):
-            if at < len(steps):
-                self._weigh(steps[at])
-            if 0 <= at - 1 < len(steps):
-                self._turn(steps[at - 1])
-            if at >= STAGES:
-                self._add(steps[at - STAGES], batch)
+        """Emit the stages of neighbouring steps together, so that no engine waits for another.
+
+        What the scalar engine copies comes before its exponentials, for which the vector engine
+        finds the maxima meanwhile; then that copies the rest.
+        """
+        for at in range(len(steps) + 3):
+            scores, weights, turned, added = (
+                steps[i] if 0 <= i < len(steps) else None for i in range(at, at - 4, -1)
+            )
+            if scores is not None:
+                self._score(scores)
+            if turned is not None:
+                self._turn(turned, "scalar")
+            if weights is not None:
+                self._weigh(weights)
+            if turned is not None:
+                self._turn(turned, "vector")
+            if added is not None:
+                self._add(added, batch)
+
+    def _score(self, step: Step) -> None:
+        """The scores of a chunk."""
+        self._locate(self._it.score)
+        psum = self._psum_scores[step.slot]
+        self._load.multiply(psum, step.tile, step.chunk, self._hw.matmul_columns_max)
 
     def _weigh(self, step: Step) -> None:
-        """Scores of a chunk, and their exponentials."""
-        self._locate(self._it.score)
-        psum, rows = self._psum_scores[step.slot], step.tile.size
-        self._load.multiply(psum, step.tile, step.chunk, self._hw.matmul_columns_max)
-        source, scale = self._scores.emit(psum, step.tile, step.chunk)
-        numbers = self._numbers[step.number % len(self._numbers)]
+        """The exponentials of the scores, and their sum."""
+        source, scale = self._scores.emit(self._psum_scores[step.slot], step.tile, step.chunk)
         self._source("stablehlo.exponential")
-        bias = self._shift(step, numbers, source, scale)
-        weights = self._weights[step.slot].at(0, ((1, step.chunk.count),), 0, rows)
-        total = _column(numbers, _SUM, rows)
-        self._activate(weights, source, bias, scale, total)
-        before = self._running.get(step.tile.column)
-        running = _column(numbers, _TOTAL, rows)
-        if step.first or before is None or before.total is None:
-            running = total
-        else:
-            assert step.rescale is not None
-            self._multiply_add(running, before.total, step.rescale, total)
-        now = _Running(_column(numbers, _MAXIMUM, rows), running)
-        self._running[step.tile.column] = now
-        step.total = running
+        bias = self._shift(step, source, scale)
+        pairs = ((1, step.chunk.count),)
+        weights = self._weights[step.slot].at(0, pairs, 0, step.tile.size)
+        self._activate(weights, source, bias, scale, self._column(step, _SUM))
 
-    def _shift(self, step: Step, numbers: Ref, source: Operand, scale: float) -> Operand:
-        """The largest score so far, negated and scaled: the bias of the exponential."""
-        rows, b = step.tile.size, self._b
-        largest = _column(numbers, _MAXIMUM, rows)
-        negated = _column(numbers, _NEGATED, rows)
-        before = self._running.get(step.tile.column)
-        b.reduce("maximum", largest, _as_row(source), 1)
-        # A row of nothing but -inf has the bias of a finite score: its weights are 0, not NaN,
-        # and the rows after it go on. Where all of them are -inf, 0 / 0 is NaN as it should be.
-        if step.first or before is None or before.maximum is None:
-            lowest = _LOWEST / max(scale, 1.0)
-            b.map("maximum", largest, largest, immediate=lowest, immediate_at=1)
-        else:
-            b.map("maximum", largest, largest, before.maximum)
-        b.map("multiply", negated, largest, immediate=-scale, immediate_at=1)
-        if not step.first and before is not None and before.maximum is not None:
-            step.rescale = _column(numbers, _RESCALE, rows)
-            self._activate(step.rescale, before.maximum, negated, scale, None)
-        return negated
+    def _shift(self, step: Step, source: Operand, scale: float) -> Operand:
+        """The largest score so far, negated and scaled: the bias of the exponential.
 
-    def _turn(self, step: Step) -> None:
-        """The weights with keys on the partitions: a bank of transposes, then one copy."""
+        It is finite where all scores are -inf: their weights are 0, not NaN, and later chunks go
+        on. Where a whole row is -inf, its sum is 0, and 0 / 0 is NaN as it should be.
+        """
+        largest, shift = self._column(step, _MAXIMUM), self._column(step, _SHIFT)
+        self._b.reduce("maximum", largest, _as_row(source), 1)
+        words: dict[str, object] = {"function0": "multiply", "function1": "minimum"}
+        words |= {"immediate0": -scale, "reverse0": 0, "reverse1": 0}
+        if step.first:
+            slots = ("dst", "src")
+            self._b.append(MapPairOp, (shift, largest), slots=slots, immediate1=_LARGEST, **words)
+            return shift
+        before = self._column(step, _SHIFT, 1)
+        slots = ("dst", "src", "scalar1")
+        self._b.append(MapPairOp, (shift, largest, before), slots=slots, **words)
+        self._activate(self._column(step, _RESCALE), before, shift, -1.0, None)
+        return shift
+
+    def _column(self, step: Step, which: int, back: int = 0) -> Operand:
+        """One number of each row, of this step or of one before."""
+        numbers = self._numbers[(step.number - back) % len(self._numbers)]
+        return numbers.at(which, ((1, 1),), 0, step.tile.size)
+
+    def _turn(self, step: Step, engine: str) -> None:
+        """The weights with keys on the partitions: some transposes, then one copy of them.
+
+        Of the groups of a step, those that `engine` copies.
+        """
         rows, tile = step.tile.size, self._plan.key_tile
         self._source("stablehlo.dot_general")
         weights, turned = self._weights[step.slot], self._turned[step.slot]
         parts = [(k, min(tile, step.chunk.count - k)) for k in range(0, step.chunk.count, tile)]
-        room = self._psum_weights[0].columns // self._hw.partitions
+        room = bank_columns(self._kind, self._hw) // STAGES // self._hw.partitions
+        engines = copy_engines(step.chunk.count, rows * room, -(-len(parts) // room), self._hw)
         for number, start in enumerate(range(0, len(parts), room)):
-            bank = self._psum_weights[(step.number + number) % STAGES]
+            if engines[number] != engine:
+                continue
+            bank, column = self._psum_turned[self._turns % STAGES]
+            self._turns += 1
             group = parts[start : start + room]
             for i, (k, count) in enumerate(group):
-                dst = bank.at(i * rows, ((1, rows),), 0, count)
+                dst = bank.at(column + i * rows, ((1, rows),), 0, count)
                 self._b.transpose(dst, weights.at(k, ((1, count),), 0, rows))
-            self._drain(turned, start * rows, bank, [n for _, n in group], rows)
+            counts = [n for _, n in group]
+            self._drain(turned, start * rows, (bank, column), counts, rows, engine)
 
-    def _drain(self, turned: Ref, column: int, bank: Ref, counts: list[int], rows: int) -> None:
+    def _drain(
+        self,
+        turned: Ref,
+        column: int,
+        bank: tuple[Ref, int],
+        counts: list[int],
+        rows: int,
+        engine: str,
+    ) -> None:
         """Copy full key tiles at once, a short one by itself."""
         full = sum(n == self._plan.key_tile for n in counts)
-        for at, size, lanes in (
-            (0, full, self._plan.key_tile),
-            (full, len(counts) - full, counts[-1]),
-        ):
+        short = len(counts) - full
+        for at, size, lanes in ((0, full, self._plan.key_tile), (full, short, counts[-1])):
             if size:
                 pairs = ((1, size * rows),)
                 dst = turned.at(column + at * rows, pairs, 0, lanes)
-                self._b.cast(dst, bank.at(at * rows, pairs, 0, lanes))
+                src = bank[0].at(bank[1] + at * rows, pairs, 0, lanes)
+                self._b.append(CastOp, (dst, src), engine=engine)
 
     def _add(self, step: Step, batch: tuple[Affine, ...]) -> None:
         """The weighted values of a chunk onto the sum; the last one divides and stores."""
         rows, width = step.tile.size, self._width
         self._locate(self._it.value)
-        psum = self._psum_result[step.slot].at(0, ((1, width),), 0, rows)
+        ref, column = self._psum_results[step.slot]
+        psum = ref.at(column, ((1, width),), 0, rows)
         turned = self._turned[step.slot]
         for i, k in enumerate(range(0, step.chunk.count, self._plan.key_tile)):
             count = min(self._plan.key_tile, step.chunk.count - k)
             values = self._load.values(step.chunk.start + k, count)
             stationary = turned.at(i * rows, ((1, rows),), 0, count)
             self._b.matmul(psum, stationary, values, () if i == 0 else None)
-        kept = self._sums[self._tile_slot(step)].at(0, ((1, width),), 0, rows)
+        total = self._column(step, _SUM)
+        kept = self._sums[step.tile.number % STAGES].at(0, ((1, width),), 0, rows)
         if not step.first:
-            assert step.rescale is not None
-            self._multiply_add(kept, kept, step.rescale, psum, width)
+            rescale = self._column(step, _RESCALE)
+            self._multiply_add(total, self._column(step, _SUM, 1), rescale, total)
+            self._multiply_add(kept, kept, rescale, psum, width)
             psum = kept
         elif not step.last:
             self._b.cast(kept, psum)
         if step.last:
-            assert step.total is not None
-            out = self._outs[self._tile_slot(step)]
-            total = (step.total[0], _walk(step.total, width))
-            self._b.map("divide", out.at(0, ((1, width),), 0, rows), psum, total)
-            self._load.store(out, step.tile, batch, self._body.outputs[0])
+            self._divide(step, psum, total, batch)
 
-    def _tile_slot(self, step: Step) -> int:
-        return step.tile.number % STAGES
+    def _divide(self, step: Step, sums: Operand, total: Operand, batch: tuple[Affine, ...]) -> None:
+        """Store sums / total: a division of one number a row is cheaper than one of each."""
+        inverse = self._column(step, _INVERSE)
+        self._b.map("divide", inverse, total, immediate=1.0, immediate_at=0)
+        out = self._outs[step.tile.number % STAGES]
+        factor = (inverse[0], _walk(inverse, self._width))
+        dst = out.at(0, ((1, self._width),), 0, step.tile.size)
+        self._b.map("multiply", dst, sums, factor)
+        self._load.store(out, step.tile, batch, self._body.outputs[0])
 
     def _activate(
         self, dst: Operand, src: Operand, bias: Operand, scale: float, total: Operand | None
@@ -260,11 +287,12 @@ class AttentionLowering:
         self._b.source = name
 
 
-_MAXIMUM, _NEGATED, _SUM, _TOTAL, _RESCALE, _NUMBERS = range(6)
+_MAXIMUM, _SHIFT, _SUM, _RESCALE, _INVERSE, _NUMBERS = range(6)
 
 
-def _column(numbers: Ref, at: int, rows: int) -> Operand:
-    return numbers.at(at, ((1, 1),), 0, rows)
+def _halves(bank: Ref) -> list[tuple[Ref, int]]:
+    """A block of PSUM as two that take turns: the block, and the column where each begins."""
+    return [(bank, i * bank.columns // STAGES) for i in range(STAGES)]
 
 
 def _walk(column: Operand, width: int) -> Access:

@@ -56,7 +56,7 @@ class Loader:
         self._values: Ref | None = None
         self._turn = 0
 
-    def head(self, batch: tuple[Affine, ...], plan: Plan, psum: Sequence[Ref]) -> None:
+    def head(self, batch: tuple[Affine, ...], plan: Plan, psum: Sequence[tuple[Ref, int]]) -> None:
         """Load everything of one head."""
         tile = plan.key_tile
         keys = _linear(self._space.extent(KEYS), tile)
@@ -94,7 +94,7 @@ class Loader:
         group: int,
         rows: list[_Part],
         batch: tuple[Affine, ...],
-        psum: Sequence[Ref],
+        psum: Sequence[tuple[Ref, int]],
     ) -> list[Ref]:
         """Rows with their depth on the partitions, one block for each part of it."""
         size = sum(r.size for r in rows)
@@ -107,7 +107,7 @@ class Loader:
                 self._b.transfer(ref, Affine(), (0, lanes), window, ((1, size),), False)
             return refs
         natural = self._plain(key, group, rows, batch, DEPTH, self._kind)
-        room = bank_columns(self._kind, self._hw) // self._hw.partitions
+        room = bank_columns(self._kind, self._hw) // len(psum) // self._hw.partitions
         for first in range(0, len(rows), room):
             for ref, part in zip(refs, self._parts, strict=True):
                 self._transpose(
@@ -122,20 +122,20 @@ class Loader:
         natural: Ref,
         rows: list[_Part],
         which: range,
-        psum: Sequence[Ref],
+        psum: Sequence[tuple[Ref, int]],
     ) -> None:
         """A bank of transposes, copied to their columns at once."""
-        bank = psum[self._turn % len(psum)]
+        bank, at = psum[self._turn % len(psum)]
         self._turn += 1
         depth, (start, lanes) = self._space.extent(DEPTH), part
         column = rows[which[0]].column
         for i in which:
             size = rows[i].size
-            dst = bank.at(rows[i].column - column, ((1, size),), 0, lanes)
+            dst = bank.at(at + rows[i].column - column, ((1, size),), 0, lanes)
             src = natural.at(i * depth + start, ((1, lanes),), 0, size)
             self._b.transpose(dst, src)
         pairs = ((1, sum(rows[i].size for i in which)),)
-        self._b.cast(ref.at(column, pairs, 0, lanes), bank.at(0, pairs, 0, lanes))
+        self._b.cast(ref.at(column, pairs, 0, lanes), bank.at(at, pairs, 0, lanes))
 
     def _plain(
         self,
