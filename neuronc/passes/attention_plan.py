@@ -87,12 +87,17 @@ def chunk_max(space: Space, hw: Generation) -> int:
     return (banks - 1 - results) // 2 * hw.matmul_columns_max
 
 
-def copy_engines(count: int, columns: int, copies: int, hw: Generation) -> list[str]:
+def copy_engines(count: int, width: int, columns: int, copies: int, hw: Generation) -> list[str]:
     """Who copies what is transposed: the engine that is done first with a chunk of `count` keys.
 
-    The vector engine has their maxima to find, the scalar engine their exponentials.
+    The vector engine has their maxima to find and a result of `width` to add, the scalar engine
+    their exponentials; a few short instructions beside.
     """
-    busy = {"vector": count / hw.vector_hz, "scalar": count / hw.scalar_hz}
+    short = 3 * hw.min_interval_cycles
+    busy = {
+        "vector": (count + 2 * width + short) / hw.vector_hz,
+        "scalar": (count + short) / hw.scalar_hz,
+    }
     price = {
         "vector": columns / hw.vector_hz / hw.vector_16bit_loose_speedup,
         "scalar": columns / hw.scalar_hz / hw.scalar_16bit_speedup,
@@ -102,7 +107,8 @@ def copy_engines(count: int, columns: int, copies: int, hw: Generation) -> list[
         engine = min(busy, key=lambda e: busy[e] + price[e])
         busy[engine] += price[engine]
         chosen.append(engine)
-    return chosen
+    # The vector engine's come first: then none waits for room that the scalar engine makes late.
+    return sorted(chosen, reverse=True)
 
 
 def fits(space: Space, it: Attention, hw: Generation) -> bool:

@@ -8,9 +8,9 @@
       store acc / sum }
 
 Keys and values of a head lie on chip for all the queries that share them. The steps (a tile of
-queries, a chunk of keys) form a pipeline of four stages that every engine's queue holds in the
-same order: scores of step t + 3, weights of step t + 2, their transpose of step t + 1, result of
-step t. Arithmetic
+queries, a chunk of keys) form a pipeline of stages that every engine's queue holds in the same
+order: scores of step t + 5, weights of step t + 4, their transpose of step t + 2, products with
+values of step t + 1, the sum of step t. Arithmetic
 between the contractions is float32 whatever the types of the program.
 """
 
@@ -105,11 +105,11 @@ class AttentionLowering:
         self._psum_turned = _halves(b.alloc(rows, wide, self._kind, "psum", STAGES))
         wide = STAGES * max(self._width, bank // STAGES)
         self._psum_results = _halves(b.alloc(rows, wide, _FLOAT, "psum", STAGES))
-        self._weights = [b.alloc(rows, chunk, self._kind) for _ in range(STAGES)]
+        self._weights = [b.alloc(rows, chunk, self._kind) for _ in range(STAGES + 1)]
         tiles = -(-chunk // plan.key_tile)
         self._turned = [b.alloc(rows, tiles * rows, self._kind) for _ in range(STAGES)]
         # A step's numbers of each row: the largest score, its product, the sum, the rescaling.
-        self._numbers = [b.alloc(rows, _NUMBERS, _FLOAT) for _ in range(STAGES + 2)]
+        self._numbers = [b.alloc(rows, _NUMBERS, _FLOAT) for _ in range(STAGES + 4)]
         self._sums = [b.alloc(rows, self._width, _FLOAT) for _ in range(STAGES)]
         self._outs = [
             b.alloc(rows, self._width, element(self._body.yielded[0])) for _ in range(STAGES)
@@ -126,23 +126,23 @@ class AttentionLowering:
     def _pipeline(self, steps: list[Step], batch: tuple[Affine, ...]) -> None:
         """Emit the stages of neighbouring steps together, so that no engine waits for another.
 
-        What the scalar engine copies comes before its exponentials, for which the vector engine
-        finds the maxima meanwhile; then that copies the rest.
+        What an engine does in one iteration, another made ready in the one before; of the vector
+        engine the maxima come first, because the exponentials of the same iteration wait for them.
         """
-        for at in range(len(steps) + 3):
-            scores, weights, turned, added = (
-                steps[i] if 0 <= i < len(steps) else None for i in range(at, at - 4, -1)
+        for at in range(len(steps) + 5):
+            combined, added, turned, _, weighed, scored = (
+                steps[i] if 0 <= i < len(steps) else None for i in range(at - 5, at + 1)
             )
-            if scores is not None:
-                self._score(scores)
+            if weighed is not None:
+                self._weigh(weighed)
+            if scored is not None:
+                self._score(scored)
+            if combined is not None:
+                self._combine(combined, batch)
             if turned is not None:
-                self._turn(turned, "scalar")
-            if weights is not None:
-                self._weigh(weights)
-            if turned is not None:
-                self._turn(turned, "vector")
+                self._turn(turned)
             if added is not None:
-                self._add(added, batch)
+                self._add(added)
 
     def _score(self, step: Step) -> None:
         """The scores of a chunk."""
@@ -156,7 +156,7 @@ class AttentionLowering:
         self._source("stablehlo.exponential")
         bias = self._shift(step, source, scale)
         pairs = ((1, step.chunk.count),)
-        weights = self._weights[step.slot].at(0, pairs, 0, step.tile.size)
+        weights = self._weights[step.number % len(self._weights)].at(0, pairs, 0, step.tile.size)
         self._activate(weights, source, bias, scale, self._column(step, _SUM))
 
     def _shift(self, step: Step, source: Operand, scale: float) -> Operand:
@@ -184,20 +184,17 @@ class AttentionLowering:
         numbers = self._numbers[(step.number - back) % len(self._numbers)]
         return numbers.at(which, ((1, 1),), 0, step.tile.size)
 
-    def _turn(self, step: Step, engine: str) -> None:
-        """The weights with keys on the partitions: some transposes, then one copy of them.
-
-        Of the groups of a step, those that `engine` copies.
-        """
+    def _turn(self, step: Step) -> None:
+        """The weights with keys on the partitions: some transposes, then one copy of them."""
         rows, tile = step.tile.size, self._plan.key_tile
         self._source("stablehlo.dot_general")
-        weights, turned = self._weights[step.slot], self._turned[step.slot]
+        weights, turned = self._weights[step.number % len(self._weights)], self._turned[step.slot]
         parts = [(k, min(tile, step.chunk.count - k)) for k in range(0, step.chunk.count, tile)]
         room = bank_columns(self._kind, self._hw) // STAGES // self._hw.partitions
-        engines = copy_engines(step.chunk.count, rows * room, -(-len(parts) // room), self._hw)
+        engines = copy_engines(
+            step.chunk.count, self._width, rows * room, -(-len(parts) // room), self._hw
+        )
         for number, start in enumerate(range(0, len(parts), room)):
-            if engines[number] != engine:
-                continue
             bank, column = self._psum_turned[self._turns % STAGES]
             self._turns += 1
             group = parts[start : start + room]
@@ -205,7 +202,7 @@ class AttentionLowering:
                 dst = bank.at(column + i * rows, ((1, rows),), 0, count)
                 self._b.transpose(dst, weights.at(k, ((1, count),), 0, rows))
             counts = [n for _, n in group]
-            self._drain(turned, start * rows, (bank, column), counts, rows, engine)
+            self._drain(turned, start * rows, (bank, column), counts, rows, engines[number])
 
     def _drain(
         self,
@@ -226,18 +223,26 @@ class AttentionLowering:
                 src = bank[0].at(bank[1] + at * rows, pairs, 0, lanes)
                 self._b.append(CastOp, (dst, src), engine=engine)
 
-    def _add(self, step: Step, batch: tuple[Affine, ...]) -> None:
-        """The weighted values of a chunk onto the sum; the last one divides and stores."""
-        rows, width = step.tile.size, self._width
-        self._locate(self._it.value)
+    def _sum(self, step: Step) -> Operand:
+        """Where the weighted values of a chunk are summed."""
         ref, column = self._psum_results[step.slot]
-        psum = ref.at(column, ((1, width),), 0, rows)
+        return ref.at(column, ((1, self._width),), 0, step.tile.size)
+
+    def _add(self, step: Step) -> None:
+        """The weighted values of a chunk."""
+        rows, psum = step.tile.size, self._sum(step)
+        self._locate(self._it.value)
         turned = self._turned[step.slot]
         for i, k in enumerate(range(0, step.chunk.count, self._plan.key_tile)):
             count = min(self._plan.key_tile, step.chunk.count - k)
             values = self._load.values(step.chunk.start + k, count)
             stationary = turned.at(i * rows, ((1, rows),), 0, count)
             self._b.matmul(psum, stationary, values, () if i == 0 else None)
+
+    def _combine(self, step: Step, batch: tuple[Affine, ...]) -> None:
+        """Add a chunk to what is summed so far; the last one divides and stores."""
+        rows, width, psum = step.tile.size, self._width, self._sum(step)
+        self._locate(self._it.value)
         total = self._column(step, _SUM)
         kept = self._sums[step.tile.number % STAGES].at(0, ((1, width),), 0, rows)
         if not step.first:
