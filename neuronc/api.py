@@ -27,7 +27,15 @@ from neuronc.frontend.source import Source, is_program_text
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.ir import is_ir, parse_ir, print_ir
 from neuronc.observe import Observer, PassTime, PassTimes, together, write_stages
-from neuronc.pipeline import STAGE_NAMES, Options, compile_artifact, ignore, stages
+from neuronc.pipeline import (
+    STAGE_NAMES,
+    Options,
+    Progress,
+    compile_artifact,
+    ignore,
+    silent,
+    stages,
+)
 from neuronc.pipeline import lower as lower_module
 from neuronc.provenance import input_sha256, provenance
 from neuronc.report import Report, report_of
@@ -86,6 +94,7 @@ def compile(
     dump_ir: FilePath | None = None,
     name: str = "<string>",
     observe: Observer = ignore,
+    progress: Progress = silent,
     cache_dir: FilePath | None = None,
     cache_limit_bytes: int = LIMIT_BYTES,
 ) -> Compiled:
@@ -95,8 +104,10 @@ def compile(
     above 1 KiB; `weights` are arguments, by name, that become constants, and with `named` stay out
     of the artifact under their names, to be loaded from any such file; `dump_ir` a directory for
     the IR after each stage; `name` is what messages call a program without a file name; `observe`
-    is called after each pass. `cache_dir`, or NEURONC_CACHE_DIR, is a directory of compiled models:
-    what is there is not compiled again, unless weights or files beside the artifact are asked for.
+    is called after each pass, `progress` before it and before each kernel.
+
+    `cache_dir`, or NEURONC_CACHE_DIR, is a directory of compiled models: what is there is not
+    compiled again, unless weights or files beside the artifact are asked for.
 
     Raises:
         NeuroncError: the program is damaged, not supported, or does not fit the target.
@@ -111,7 +122,7 @@ def compile(
         return Compiled(found, cached=True)
     times = PassTimes()
     observers = [times, observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
-    options = replace(_options(target, shapes), weights=weights, external=named)
+    options = replace(_options(target, shapes), weights=weights, external=named, progress=progress)
     artifact = compile_artifact(source, name, options, together(observers))
     flags = _flags(target, shapes, external_weights is not None)
     artifact = replace(artifact, provenance=provenance(source, flags))

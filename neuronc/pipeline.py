@@ -77,6 +77,14 @@ Observer = Callable[[str, str, float, ModuleOp], None]
 """Called after each pass with (stage, pass, seconds, module)."""
 
 
+Progress = Callable[[str, int, int], None]
+"""Called before each step with (what, kernel i, of n); n is 0 where it is not kernel by kernel."""
+
+
+def silent(what: str, number: int, total: int) -> None:
+    """The progress that nobody sees."""
+
+
 def ignore(stage: str, step: str, seconds: float, module: ModuleOp) -> None:
     """The observer that does nothing."""
 
@@ -92,6 +100,7 @@ class Options:
     """Arguments that become constants, by name."""
     external: bool = False
     """Whether those keep their names, so that a file beside the artifact may replace them."""
+    progress: Progress = silent
 
 
 def assert_leaves(module: ModuleOp, stage: Stage) -> None:
@@ -116,6 +125,7 @@ def lower(
     for stage in stages(options.target):
         for step in stage.passes:
             start = perf_counter()
+            options.progress(f"{stage.name}: {step.name}", 0, 0)
             step.apply(context, module)
             observe(stage.name, step.name, perf_counter() - start, module)
         assert_leaves(module, stage)
@@ -157,6 +167,7 @@ def _compile(source: Source, name: str, chosen: Options, observe: Observer) -> A
     assert made is not None
     start = perf_counter()
     hw = GENERATIONS[chosen.target]
-    artifact = assemble(module, made, hw, {"compiler": f"neuronc {VERSION}", "target": hw.name})
+    compiler = {"compiler": f"neuronc {VERSION}", "target": hw.name}
+    artifact = assemble(module, made, hw, compiler, chosen.progress)
     observe("emitted", "assemble", perf_counter() - start, module)
     return artifact

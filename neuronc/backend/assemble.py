@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
@@ -16,14 +18,21 @@ from neuronc.dtypes import BY_NUMPY
 from neuronc.hardware import Generation
 
 
-def assemble(module: ModuleOp, plan: Plan, hw: Generation, provenance: dict[str, str]) -> Artifact:
-    """Emit every kernel of the module and wrap everything up."""
+def assemble(
+    module: ModuleOp,
+    plan: Plan,
+    hw: Generation,
+    provenance: dict[str, str],
+    progress: Callable[[str, int, int], None],
+) -> Artifact:
+    """Emit every kernel of the module and wrap everything up; `progress` hears of each before."""
     sources = Sources()
     kernels: dict[str, Kernel] = {}
-    for op in module.body.block.ops:
-        if isinstance(op, KernelOp):
-            kernel = finish_kernel(op, sources, hw)
-            kernels[kernel.name] = kernel
+    ops = [op for op in module.body.block.ops if isinstance(op, KernelOp)]
+    for number, op in enumerate(ops):
+        progress("emitted: assemble", number + 1, len(ops))
+        kernel = finish_kernel(op, sources, hw)
+        kernels[kernel.name] = kernel
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
     inputs, outputs = signature(main)
     return Artifact(

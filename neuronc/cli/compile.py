@@ -74,7 +74,7 @@ def _compile(args: Namespace) -> api.Compiled:
     source, name = program_of(args.program)
     if is_torch(source):
         return _compile_torch(args, name)
-    with watch(args.quiet, args.verbose) as observe:
+    with watch(args.quiet, args.verbose) as watching:
         return api.compile(
             source,
             args.target,
@@ -82,21 +82,22 @@ def _compile(args: Namespace) -> api.Compiled:
             external_weights=args.external_weights,
             dump_ir=args.dump_ir,
             name=name,
-            observe=observe,
+            observe=watching.observe,
+            progress=watching.progress,
             cache_dir=args.cache_dir,
             cache_limit_bytes=args.cache_limit << 20,
         )
 
 
 def _compile_torch(args: Namespace, name: str) -> api.Compiled:
-    with watch(args.quiet, args.verbose) as observe:
+    with watch(args.quiet, args.verbose) as watching:
         compiled: api.Compiled = torch_files(name).compile_file(
             name,
             args.target,
             shapes=shapes_of(args),
             external_weights=args.external_weights or False,
             dump_ir=args.dump_ir,
-            observe=observe,
+            observe=watching.observe,
         )
     return compiled
 
@@ -105,7 +106,7 @@ def _lower(args: Namespace) -> str:
     source, name = program_of(args.program)
     if is_torch(source):
         source = torch_files(name).module_of_file(name, shapes_of(args))
-    with watch(args.quiet, args.verbose) as observe:
+    with watch(args.quiet, args.verbose) as watching:
         return api.lower(
             source,
             args.stop_after,
@@ -113,7 +114,7 @@ def _lower(args: Namespace) -> str:
             shapes=shapes_of(args),
             dump_ir=args.dump_ir,
             name=name,
-            observe=observe,
+            observe=watching.observe,
         )
 
 

@@ -1,4 +1,4 @@
-"""Show what the compiler does, on a terminal only."""
+"""Show what the compiler does, on a terminal only: the step that runs, and kernel i of n."""
 
 from __future__ import annotations
 
@@ -11,21 +11,31 @@ from rich.console import Console
 from rich.status import Status
 from xdsl.dialects.builtin import ModuleOp
 
-from neuronc.pipeline import Observer, ignore
+from neuronc.pipeline import Observer, Progress, ignore, silent
 from neuronc.units import format_seconds
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What is called while the compiler runs."""
+
+    observe: Observer = ignore
+    """After each pass."""
+    progress: Progress = silent
+    """Before each pass, and before each kernel."""
+
+
 @contextmanager
-def watch(quiet: bool, verbose: bool) -> Generator[Observer]:
-    """An observer that tells what ran last: live on a terminal, a line a pass if `verbose`."""
+def watch(quiet: bool, verbose: bool) -> Generator[Watch]:
+    """Tell what runs: live on a terminal, a line a pass if `verbose`, else nothing."""
     console = Console(stderr=True, highlight=False)
     if quiet or not (verbose or console.is_terminal):
-        yield ignore
+        yield Watch()
     elif verbose:
-        yield _print_line
+        yield Watch(observe=_print_line)
     else:
         with console.status("loading") as status:
-            yield _Live(status)
+            yield Watch(progress=_Live(status))
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,8 @@ class _Live:
 
     status: Status
 
-    def __call__(self, stage: str, name: str, seconds: float, module: ModuleOp) -> None:
-        self.status.update(f"{stage}: {name} took {format_seconds(seconds)}")
+    def __call__(self, what: str, number: int, total: int) -> None:
+        self.status.update(f"{what}, kernel {number} of {total}" if total else what)
 
 
 def _print_line(stage: str, name: str, seconds: float, module: ModuleOp) -> None:
