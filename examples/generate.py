@@ -5,9 +5,9 @@
     python examples/generate.py /path/to/checkpoint --target trn3
 
 Any causal model of `transformers` that takes a static cache will do, Llama and GPT-2 among them.
-The prompt is padded to a bucket, so prompts of many lengths share one program; what the padding wrote
-into the cache is written over before it is read. Keys and values stay where they are from the first
-token to the last. A random model has no words, so its text is bytes.
+The prompt is padded to a bucket, so prompts of many lengths share one program; what the padding
+wrote into the cache is written over before it is read. Keys and values stay where they are from the
+first token to the last. A random model has no words, so its text is bytes.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -87,7 +87,7 @@ class Generator:
         with torch.no_grad():
             found = self._step(torch.tensor([[*ids, *([0] * padding)]]))
         self._at(start + len(ids))
-        return cast(torch.Tensor, found)[0, len(ids) - 1]
+        return found[0, len(ids) - 1]
 
     def tokens(self, prompt: Sequence[int], temperature: float = 0.0) -> Iterator[int]:
         """Sample tokens without end; the most likely ones at temperature 0."""
