@@ -70,7 +70,12 @@ class _Choice:
     def __post_init__(self) -> None:
         self.block = self.kernel.body.block
         self.phases = [op for op in self.block.ops if isinstance(op, FusionOp)]
-        self.options = {v: list(_layouts(v, self.hw)) for v in self._candidates()}
+        last = self.block.last_op
+        assert last is not None
+        self.options = {
+            v: list(_layouts(v, self.phases, v in last.operands, self.hw))
+            for v in self._candidates()
+        }
 
     def make(self) -> None:
         """Start from what fits by its size, and give up what does not work out."""
@@ -157,26 +162,59 @@ def _with_results(call: CallOp, more: Sequence[SSAValue]) -> CallOp:
     return made
 
 
-def _layouts(value: SSAValue, hw: Generation) -> Iterator[Layout]:
-    """Layouts to try: rows and columns as the contraction that makes it has them, then others."""
+def _layouts(
+    value: SSAValue, phases: Sequence[FusionOp], stored: bool, hw: Generation
+) -> Iterator[Layout]:
+    """Layouts to try: as the contractions that read it want it, as the one that makes it, others.
+
+    Columns on the partitions are for contractions on both sides: one that writes its result turned
+    and one that needs no transposes then. A value that is stored too has its rows there, which
+    DMA wants.
+    """
     shape = shape_of(value)
     if not prod(shape):
         return
-    splits = [_made_split(value), *range(len(shape) - 1, 0, -1)]
+    made = _made_split(value)
+    wanted = {_read_split(value, p) for p in phases if value in map(origin, p.operands)}
+    turned = made is not None and len(wanted) == 1 and not stored
+    if turned and (split := wanted.pop()) is not None:
+        yield Layout(prod(shape[:split]), prod(shape[split:]), hw.partitions, across=True)
+    splits = [made, *range(len(shape) - 1, 0, -1)]
     for split in dict.fromkeys(s for s in splits if s is not None):
         layout = Layout(prod(shape[:split]), prod(shape[split:]), hw.partitions)
         if layout.partitions == hw.partitions or prod(shape) <= SMALL_ELEMENTS:
             yield layout
 
 
+def _dot(fusion: FusionOp) -> DotGeneralOp | None:
+    return next((op for op in fusion.body.block.ops if isinstance(op, DotGeneralOp)), None)
+
+
 def _made_split(value: SSAValue) -> int | None:
     """How many leading dimensions are rows of the contraction that makes a value."""
-    fusion = value.owner
-    if not isinstance(fusion, FusionOp):
-        return None
-    dot = next((op for op in fusion.body.block.ops if isinstance(op, DotGeneralOp)), None)
+    dot = _dot(value.owner) if isinstance(value.owner, FusionOp) else None
     if dot is None:
         return None
     rank = len(shape_of(dot.operands[1]))
     fixed = len(ints(dot, "rhs_batching_dimensions")) + len(ints(dot, "rhs_contracting_dimensions"))
     return len(shape_of(value)) - (rank - fixed)
+
+
+def _read_split(value: SSAValue, phase: FusionOp) -> int | None:
+    """How many leading dimensions a contraction keeps that contracts the rest; None otherwise."""
+    dot = _dot(phase)
+    if dot is None:
+        return None
+    inside = [
+        a for a, v in zip(phase.body.block.args, phase.operands, strict=True) if origin(v) is value
+    ]
+    for operand, name in zip(dot.operands, ("lhs", "rhs"), strict=True):
+        if operand in inside:
+            contracted = ints(dot, f"{name}_contracting_dimensions")
+            split = len(shape_of(operand)) - len(contracted)
+            kept = prod(shape_of(operand)[:split])
+            shape = shape_of(value)
+            trailing = sorted(contracted) == list(range(split, len(shape_of(operand))))
+            found = [d for d in range(1, len(shape)) if prod(shape[:d]) == kept]
+            return found[0] if trailing and found else None
+    return None

@@ -45,6 +45,8 @@ _CHUNKS = (1, 2, 4, 8, 16)
 _HELD_GROUPS = ((1, 1), (1, 2), (2, 2), (1, 4), (2, 1), (4, 1))
 _SBUF_SHARE = 0.85
 """Of SBUF, what the search may plan with; the rest is for what it does not count."""
+_BYTES_WEIGHT = 0.1
+"""Of the time of transfers, what counts where compute hides it: others could use the bytes."""
 _ROOM_STEP_BYTES = 8192
 """Searches that differ by less room share an answer."""
 _NAMES = {ROWS: "rows", COLUMNS: "columns"}
@@ -303,7 +305,7 @@ class _Estimate:
         elementwise = max(vector, scalar, (vector + scalar + cast + copies) / 2)
         dma = sum(loads.values()) + self._other_dma_seconds()
         exposed = self._start_seconds(loads) + self._stall_seconds(cast + vector + scalar)
-        return f.batch * max(tensor, elementwise, dma) + exposed
+        return f.batch * (max(tensor, elementwise, dma) + _BYTES_WEIGHT * dma) + exposed
 
     def _matmul_seconds(self) -> float:
         line, widest = self.sides[self.line].size, self.hw.matmul_columns_max
