@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ml_dtypes
@@ -119,6 +120,16 @@ def test_tensor_tensor_rounds_once(name: str, formula: Callable[..., Any], dtype
     made = b.run(isa.TensorTensor(b.room((16, 40), dtype), b.put(x), b.put(y), code(name)))
     # Float64 has more than twice the digits, so rounding it is rounding the exact value.
     exact = formula(x.astype(np.float64), y.astype(np.float64)).astype(dtype)
+    np.testing.assert_array_equal(made, exact)
+
+
+def test_a_repeated_row_of_another_float_type_is_added_in_float32() -> None:
+    b = Bench()
+    x, row = normal(16, 40), normal(1, 40, dtype=BF16)
+    one = b.put(np.repeat(row, 16, 0))
+    repeated = replace(one, counts=(40,), partitions=16, tile_bytes=0)
+    made = b.run(isa.TensorTensor(b.room((16, 40), BF16), b.put(x), repeated, code("add")))
+    exact = (x + row.astype(np.float32)).astype(BF16)
     np.testing.assert_array_equal(made, exact)
 
 

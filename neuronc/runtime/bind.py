@@ -87,9 +87,9 @@ class BoundKernel:
         spaces = (_NOTHING, self.core.sbuf, self.core.psum, *buffers)
         views = {name: view.on(spaces) for name, view in node.views.items()}
         if isinstance(instr, isa.MatMul) and node.is_gemm:
-            accumulate = bool(instr.accumulate)
-            if views["left"].dtype == np.float32:
-                return bind_gemm(views["dst"], views["left"], views["moving"], accumulate)
+            if views["dst"].dtype == np.float32:
+                left, moving = views["left"], views["moving"]
+                return bind_gemm(views["dst"], left, moving, bool(instr.accumulate))
             views["stationary"] = views["left"]
         return KERNELS[type(instr)](instr, views)
 

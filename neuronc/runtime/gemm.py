@@ -22,7 +22,7 @@ _FLOAT = np.dtype(np.float32)
 
 
 def bind_gemm(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
-    """The call that multiplies; all are float32. Its arguments are made once."""
+    """The call that multiplies; dst is float32. Its arguments are made once."""
     found = cblas()
     if found is not None and all(a.dtype == _FLOAT for a in (dst, left, moving)):
         beta = 1.0 if accumulate else 0.0
@@ -33,9 +33,20 @@ def bind_gemm(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
 
 
 def _by_numpy(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
+    if left.dtype != _FLOAT or moving.dtype != _FLOAT:
+        return lambda: _multiply_wide(dst, left, moving, accumulate)
     if accumulate:
         return lambda: np.add(dst, np.matmul(left.T, moving), out=dst)
     return lambda: np.matmul(left.T, moving, out=dst)
+
+
+def _multiply_wide(dst: Array, left: Array, moving: Array, accumulate: bool) -> None:
+    """Small floats are products of float32, which holds them exactly; layouts are kept."""
+    one, two = left.astype(np.float32, order="K"), moving.astype(np.float32, order="K")
+    if accumulate:
+        np.add(dst, np.matmul(one.T, two), out=dst)
+    else:
+        np.matmul(one.T, two, out=dst)
 
 
 def _matrix(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -> Call | None:

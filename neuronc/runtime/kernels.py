@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 
 from neuronc.isa import instructions as isa
 from neuronc.isa.table import Instruction
 from neuronc.numerics import BY_CODE, FUNCTIONS, REDUCTIONS, Function, cast
+from neuronc.numerics.in_place import InPlace
 from neuronc.runtime.memory import Array
 
 Call = Callable[[], object]
@@ -22,6 +24,7 @@ Views = Mapping[str, Array]
 Kernel = Callable[[Instruction, Views], Call]
 _REDUCTION_BY_CODE = {row.code: row for row in REDUCTIONS.values()}
 _FLOAT = np.dtype(np.float32)
+_FLOATS = (_FLOAT, np.dtype(ml_dtypes.bfloat16), np.dtype(np.float16))
 _WORDS = (1, 2, 4, 8)
 KERNELS: dict[type[Instruction], Kernel] = {}
 
@@ -205,7 +208,24 @@ def _apply(row: Function, dst: Array, *sources: Array) -> Call:
     if same and _is_native(sources[0].dtype):
         into = row.in_place(sources[0].dtype)
         return lambda: into(*sources, out=dst)
+    made = (np.dtype(np.bool_),) if row.result == "bool" else _FLOATS
+    if dst.dtype in made and kinds <= {*_FLOATS} and row.in_place(_FLOAT) is row.into:
+        return _widely(row.in_place(_FLOAT), dst, sources)
     return lambda: np.copyto(dst, row.evaluate(*sources), casting="unsafe")
+
+
+def _widely(into: InPlace, dst: Array, sources: tuple[Array, ...]) -> Call:
+    """In float32, rounded once at the end; what is repeated is converted once."""
+    once = [s[tuple(slice(None if step else 1) for step in s.strides)] for s in sources]
+
+    def run() -> None:
+        wide = [source.astype(np.float32, order="C", copy=False) for source in once]
+        value = dst if dst.dtype == np.bool_ else np.empty(dst.shape, np.float32)
+        into(*wide, out=value)
+        if value is not dst:
+            np.copyto(dst, value, casting="unsafe")
+
+    return run
 
 
 @dataclass(frozen=True)

@@ -164,15 +164,18 @@ def _overlaps(table: np.ndarray) -> tuple[list[list[int]], list[set[int]]]:
         beside = (one[:, 3] > 0) & (one[:, 3] == other[:, 3])
         beside &= (other[:, 4] >= one[:, 5]) | (one[:, 4] >= other[:, 5])
         i, j = i[~beside], j[~beside]
-        for left, right in zip(*cast(list[list[int]], [i.tolist(), j.tolist()]), strict=True):
+        for left, right in _pairs(i, j):
             out[left].append(right)
             out[right].append(left)
         for outer, inner in ((i, j), (j, i)):
             held = _holds(table[outer], table[inner])
-            pairs = cast(list[list[int]], [outer[held].tolist(), inner[held].tolist()])
-            for left, right in zip(*pairs, strict=True):
+            for left, right in _pairs(outer[held], inner[held]):
                 inside[left].add(right)
     return out, inside
+
+
+def _pairs(one: np.ndarray, other: np.ndarray) -> Iterator[tuple[int, int]]:
+    return zip(cast(list[int], one.tolist()), cast(list[int], other.tolist()), strict=True)
 
 
 def _holds(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
