@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,34 +106,52 @@ def profile_of(artifact: Artifact, ramp: bool = False) -> Profile:
     times = [timelines[kernel].seconds for kernel in order]
     starts = np.concatenate([[0.0], np.cumsum(times)]).tolist()
     counts = Counter(order)
-    busy, exposed, ops = defaultdict[str, float](float), 0.0, defaultdict[str, float](float)
-    by_engine, by_op = defaultdict[str, float](float), defaultdict[str, float](float)
+    sums = _Sums()
     for kernel, count in counts.items():
-        line, names = timelines[kernel], _names(artifact, kernel)
-        _add(busy, _busy(line), count)
-        exposed += count * exposed_dma(line)
-        for engine, track in line.tracks.items():
-            _add_by_name(ops, names[engine], artifact, track.busy * count)
-        for engine, seconds in critical_path(line).items():
-            by_engine[engine.name.lower()] += count * float(seconds.sum())
-            _add_by_name(by_op, names[engine], artifact, seconds * count)
+        sums.add(artifact, kernel, timelines[kernel], count)
     parts = footprint(artifact.buffers, artifact.temporary_bytes)
     return Profile(
         target=artifact.target,
         seconds=starts[-1],
         calls=tuple(Placed(k, s) for k, s in zip(order, starts[:-1], strict=True)),
         timelines=timelines,
-        busy_seconds=dict(sorted(busy.items())),
-        exposed_dma_seconds=exposed,
-        critical_by_engine=top(by_engine, len(by_engine)),
-        critical_by_op=dict(by_op),
-        busy_by_op=dict(ops),
+        busy_seconds=dict(sorted(sums.busy.items())),
+        exposed_dma_seconds=sums.exposed_dma,
+        critical_by_engine=top(sums.critical_by_engine, len(sums.critical_by_engine)),
+        critical_by_op=dict(sums.critical_by_op),
+        busy_by_op=dict(sums.busy_by_op),
         flops=sum(artifact.kernels[k].flops * n for k, n in counts.items()),
         peak_flops=peak_flops_per_second(hw) * starts[-1],
         hbm_moved_bytes=sum(artifact.kernels[k].hbm_bytes * n for k, n in counts.items()),
         hbm_compulsory_bytes=parts.compulsory_bytes,
         hbm_peak_bytes=hw.hbm_bytes_per_second * starts[-1],
     )
+
+
+def _seconds_by_name() -> defaultdict[str, float]:
+    return defaultdict(float)
+
+
+@dataclass
+class _Sums:
+    """Seconds of all calls, by what a profile shows them by."""
+
+    busy: defaultdict[str, float] = field(default_factory=_seconds_by_name)
+    busy_by_op: defaultdict[str, float] = field(default_factory=_seconds_by_name)
+    critical_by_engine: defaultdict[str, float] = field(default_factory=_seconds_by_name)
+    critical_by_op: defaultdict[str, float] = field(default_factory=_seconds_by_name)
+    exposed_dma: float = 0.0
+
+    def add(self, artifact: Artifact, kernel: int, line: Timeline, count: int) -> None:
+        """Add `count` calls of a kernel."""
+        names = _names(artifact, kernel)
+        _add(self.busy, _busy(line), count)
+        self.exposed_dma += count * exposed_dma(line)
+        for engine, track in line.tracks.items():
+            _add_by_name(self.busy_by_op, names[engine], artifact, track.busy * count)
+        for engine, seconds in critical_path(line).items():
+            self.critical_by_engine[engine.name.lower()] += count * float(seconds.sum())
+            _add_by_name(self.critical_by_op, names[engine], artifact, seconds * count)
 
 
 def peak_flops_per_second(hw: Generation) -> float:
