@@ -225,7 +225,9 @@ PASSES: dict[str, Example] = {
             : ({_X}, tensor<256x512xf32>) -> tensor<128x512xf32>
         %t = stablehlo.tanh %d : tensor<128x512xf32>
         %c = stablehlo.cosine %t : tensor<128x512xf32>
-        %y = stablehlo.multiply %t, %c : tensor<128x512xf32>
+        %p = stablehlo.multiply %t, %c : tensor<128x512xf32>
+        %s = stablehlo.add %p, %t : tensor<128x512xf32>
+        %y = stablehlo.multiply %s, %c : tensor<128x512xf32>
         """,
         whole=True,
         sbuf_bytes=1536,

@@ -81,7 +81,7 @@ def test_a_block_inside_a_loop_takes_turns_and_one_outside_does_not() -> None:
     after = block(b)
     copy(b, after, outside)
     allocate(made, TRN2)
-    assert [place(r)[2] for r in (outside, inside, loaded, bank, after)] == [1, 3, 3, 4, 1]
+    assert [place(r)[2] for r in (outside, inside, loaded, bank, after)] == [1, 6, 6, 4, 1]
 
 
 def test_blocks_of_a_loop_share_no_bytes_where_there_is_room() -> None:

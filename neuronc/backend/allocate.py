@@ -13,7 +13,7 @@ compute. Where that does not fit, a table of policies says what to give up first
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
@@ -30,6 +30,7 @@ from neuronc.dialects.tile import (
     KernelOp,
     ScatterOp,
     block_type,
+    int_of,
     str_of,
 )
 from neuronc.dtypes import BY_NAME
@@ -38,6 +39,10 @@ from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.isa.table import DMA_QUEUES
 
 SBUF_ALIGN_BYTES = 64
+_GROWN_MAX = 12
+"""In a kernel with more blocks in loops, single ones are not looked at."""
+_GROWN = {"sbuf": (6, 1), "psum": (4, -1)}
+"""The most turns of a block, and which go first: small ones in SBUF, large ones in PSUM."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,10 @@ class _Memory:
         self.high = max(self.high, start + size)
         return start
 
+    def empty(self) -> _Memory:
+        """The same memory with nothing in it."""
+        return _Memory(self.limit, self.align)
+
     def free(self, op: AllocOp) -> None:
         """Give the block's bytes back."""
         self.taken = [t for t in self.taken if t[2] is not op]
@@ -124,6 +133,7 @@ def allocate(kernel: KernelOp, hw: Generation) -> None:
     Raises:
         CapacityError: naming the largest blocks that are alive together.
     """
+    _drop_unused(kernel)
     ends = _ends(kernel.body.block)
     sizes = {
         "sbuf": (hw.sbuf_bytes_per_partition, SBUF_ALIGN_BYTES),
@@ -133,11 +143,49 @@ def allocate(kernel: KernelOp, hw: Generation) -> None:
         memory = _Memory(limit, align)
         for policy in _POLICIES[name]:
             memory = _Memory(limit, align)
-            if _Placement(name, memory, policy, ends).place(kernel.body.block, None):
+            placement = _Placement(name, memory, policy, ends)
+            if placement.place(kernel.body.block, None):
+                memory = _grown(placement, kernel.body.block)
                 break
         else:
             raise _capacity_error(kernel, memory, name)
         kernel.attributes[f"{name}_bytes"] = IntAttr(memory.high)
+
+
+def _drop_unused(kernel: KernelOp) -> None:
+    """Erase blocks that nothing uses any more."""
+    for op in list(kernel.walk()):
+        if isinstance(op, AllocOp) and not op.block.uses.get_length():
+            op.detach()
+            op.erase()
+
+
+def _grown(placement: _Placement, body: Block) -> _Memory:
+    """Give single blocks more turns where that still fits; returns the memory as it is then."""
+    allocs = [a for ends in placement.ends.values() for b in ends.first.values() for a in b]
+    mine = [a for a in allocs if memory_of(a) == placement.name and placement.may_grow(a)]
+    most, by_size = _GROWN[placement.name]
+    if not placement.policy.apart or len(mine) > _GROWN_MAX:
+        return placement.memory
+    kept = placement
+    for alloc in sorted(mine, key=lambda a: int_of(a, "bytes") * by_size):
+        count = int_of(alloc, "buffers")
+        while count < most:
+            count += 1
+            attempt = kept.with_buffers(alloc, count)
+            if not attempt.place(body, None):
+                break
+            kept = attempt
+    again = replace(kept, memory=kept.memory.empty())
+    again.place(body, None)
+    return again.memory
+
+
+def memory_of(alloc: AllocOp) -> str:
+    """The memory that a block is in."""
+    kind = block_type(alloc.block)
+    assert kind is not None
+    return kind.memory.data
 
 
 @dataclass(frozen=True)
@@ -148,6 +196,18 @@ class _Placement:
     memory: _Memory
     policy: _Policy
     ends: dict[Block, _Ends]
+    buffers: dict[AllocOp, int] = field(default_factory=dict[AllocOp, int])
+    """Of single blocks, instead of what the policy says."""
+
+    def may_grow(self, alloc: AllocOp) -> bool:
+        """Whether more turns of a block hide more latency: loads and stores, and banks."""
+        users = [use.operation for use in alloc.block.uses]
+        held = "tiles" in alloc.attributes or int_of(alloc, "buffers") == 1
+        return not held and (self.name == "psum" or any(map(_is_dma, users)))
+
+    def with_buffers(self, alloc: AllocOp, count: int) -> _Placement:
+        """Another attempt, with other turns of one block."""
+        return replace(self, memory=self.memory.empty(), buffers={**self.buffers, alloc: count})
 
     def place(self, block: Block, late: list[AllocOp] | None) -> bool:
         """Place the blocks of a body and of the loops in it; False where one does not fit.
@@ -192,6 +252,8 @@ class _Placement:
         return True
 
     def _buffers(self, alloc: AllocOp) -> int:
+        if alloc in self.buffers:
+            return self.buffers[alloc]
         if "tiles" in alloc.attributes:
             return self.policy.held
         users = [use.operation for use in alloc.block.uses]

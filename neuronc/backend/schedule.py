@@ -22,7 +22,7 @@ from neuronc.backend.emit import Emitted
 from neuronc.backend.synchronize import Place, places_of
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
-from neuronc.isa.instructions import Activation, Copy, Library
+from neuronc.isa.instructions import Activation, Copy, Library, Transpose
 from neuronc.isa.operands import Memory
 from neuronc.isa.prices import table_sets
 from neuronc.isa.records import rows_of
@@ -31,6 +31,8 @@ from neuronc.timeline import latency, prices
 
 RECORDS_MAX = 100_000
 """A longer kernel keeps its program order: its loops hide what scheduling would gain."""
+LEAD_RECORDS = 128
+"""Transposes go this much before what reads them, or they would wait for an idle tensor engine."""
 _FLOATS = [BY_NAME[name].code for name in ("f32", "bf16", "f16")]
 _SHARED = (Engine.VECTOR, Engine.SCALAR)
 
@@ -95,7 +97,8 @@ def _depend(
         last = writer[other]
         if last >= 0:
             before.add(last)
-            if not is_write and graph.first_reader[last] == last:
+            # Another write of the same block is read by the same one after it.
+            if graph.first_reader[last] == last:
                 graph.first_reader[last] = row
         if is_write:
             before.update(readers[other])
@@ -113,6 +116,8 @@ class _Simulation:
     latency: list[float]
     tables: list[int]
     """The set of tables that each record needs, or 0."""
+    brings: list[bool]
+    """Whether a record only brings an operand: a load, a transpose, a copy out of PSUM."""
     hw: Generation
 
     @staticmethod
@@ -132,7 +137,11 @@ class _Simulation:
         if len(select):
             sets[select] = table_sets(rows_of(emitted.records, Activation, select)["function"])
         graph = _graph(emitted)
-        return _Simulation(graph, engines.tolist(), seconds.tolist(), seen, sets.tolist(), hw)
+        brings = shared | (emitted.engines == Engine.DMA_IN)
+        brings |= emitted.records["opcode"] == Transpose.opcode
+        return _Simulation(
+            graph, engines.tolist(), seconds.tolist(), seen, sets.tolist(), brings.tolist(), hw
+        )
 
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """The order in which records start, and the engine of each record."""
@@ -145,10 +154,7 @@ class _Simulation:
         # Per engine: what waits for its operands, by time, and what has them, by priority.
         self.coming: list[list[tuple[float, int, int]]] = [[] for _ in ENGINES]
         self.here: list[list[tuple[int, int]]] = [[] for _ in ENGINES]
-        self.priority = [
-            self.graph.first_reader[row] if engine == Engine.DMA_IN else row
-            for row, engine in enumerate(self.engines)
-        ]
+        self.priority = self._priorities()
         for row, waiting in enumerate(self.graph.waiting):
             if not waiting:
                 self._arrive(row)
@@ -156,6 +162,15 @@ class _Simulation:
         while len(order) < count:
             order.append(self._take())
         return np.array(order), np.array(self.maker)
+
+    def _priorities(self) -> list[int]:
+        """Program order; what only brings an operand counts as early as what reads that first."""
+        out = list(range(len(self.engines)))
+        for row in reversed(out):
+            if self.brings[row]:
+                out[row] = out[self.graph.first_reader[row]]
+        turns = [b and e not in DMA_QUEUES for b, e in zip(self.brings, self.engines, strict=True)]
+        return [row - LEAD_RECORDS * turn for row, turn in zip(out, turns, strict=True)]
 
     def _arrive(self, row: int) -> None:
         engine = self.engines[row]
@@ -171,14 +186,26 @@ class _Simulation:
             start = self._start(engine, free)
             if start < best:
                 best, at = start, engine
-        coming, here = self.coming[at], self.here[at]
-        while coming and coming[0][0] <= best:
+        if at in DMA_QUEUES:
+            at = min(DMA_QUEUES, key=lambda queue: self._head_ready(queue, best))
+        self._admit(at, best)
+        _, row = heappop(self.here[at])
+        self._run(row, at, best)
+        return row
+
+    def _admit(self, engine: int, now: float) -> None:
+        """Move what has its operands by now to where priority counts."""
+        coming, here = self.coming[engine], self.here[engine]
+        while coming and coming[0][0] <= now:
             _, priority, row = heappop(coming)
             if not self.taken[row]:
                 heappush(here, (priority, row))
-        _, row = heappop(here)
-        self._run(row, at, best)
-        return row
+
+    def _head_ready(self, queue: int, now: float) -> float:
+        """Since when the next transfer of a queue is ready: both share the engines in turn."""
+        self._admit(queue, now)
+        here = self.here[queue]
+        return self.ready[here[0][1]] if here else float("inf")
 
     def _start(self, engine: int, free: float) -> float:
         """When the engine can start its next record."""
@@ -206,7 +233,9 @@ class _Simulation:
         seen = end + self.latency[engine]
         for after in self.graph.successors[row]:
             other = self.engines[after]
-            self.ready[after] = max(self.ready[after], end if other == engine else seen)
+            # A queue begins its transfers in order, and does not wait for the end of one.
+            known = seen if other != engine else 0.0 if engine in DMA_QUEUES else end
+            self.ready[after] = max(self.ready[after], known)
             self.graph.waiting[after] -= 1
             if not self.graph.waiting[after]:
                 self._arrive(after)

@@ -36,14 +36,18 @@ from neuronc.passes.prices import (
     pair_seconds,
     transpose_seconds,
 )
-from neuronc.passes.staging import is_turned
+from neuronc.passes.staging import TURNED_PIECES, is_turned
 
 ALL = 1 << 20
 _OUTER_TILES = (1, 2, 4, 8, 16, ALL)
 _INNER_TILES = (1, 2, 4, 8, ALL)
-_CHUNKS = (1, 2, 4, 8, 16)
+_CHUNKS = (16, 8, 4, 2, 1)
 _HELD_GROUPS = ((1, 1), (1, 2), (2, 2), (1, 4), (2, 1), (4, 1))
-_SBUF_SHARE = 0.85
+_TURNS = (3, 2, 1)
+"""Buffers of what is loaded again and again, best first."""
+_BETTER = 0.995
+"""Candidates within this share are equal; then the one with fewer and larger transfers wins."""
+_SBUF_SHARE = 0.97
 """Of SBUF, what the search may plan with; the rest is for what it does not count."""
 _BYTES_WEIGHT = 0.1
 """Of the time of transfers, what counts where compute hides it: others could use the bytes."""
@@ -176,26 +180,24 @@ def _side(q: Problem, group: int, body: Body, builder: Builder) -> _Side:
 
 @cache
 def _search(facts: _Facts, room: int, hw: Generation) -> Tiling:
-    best: tuple[float, Tiling] | None = None
-    smallest: tuple[int, Tiling] | None = None
-    for tiling in _candidates(facts, hw):
-        estimate = _Estimate(facts, tiling, hw)
-        if smallest is None or estimate.sbuf_bytes < smallest[0]:
-            smallest = estimate.sbuf_bytes, tiling
-        if estimate.sbuf_bytes > _SBUF_SHARE * room:
-            continue
-        seconds = estimate.seconds()
-        if best is None or seconds < best[0] * (1 - 1e-9):
-            best = seconds, tiling
-    assert smallest is not None
-    return best[1] if best is not None else smallest[1]
+    estimates = [_Estimate(facts, tiling, room, hw) for tiling in _candidates(facts, hw)]
+    for turns in _TURNS:
+        best: tuple[float, Tiling] | None = None
+        for estimate in estimates:
+            if estimate.sbuf_bytes(turns) <= _SBUF_SHARE * room:
+                seconds = estimate.seconds()
+                if best is None or seconds < best[0] * _BETTER:
+                    best = seconds, estimate.tiling
+        if best is not None:
+            return best[1]
+    return min(estimates, key=lambda estimate: estimate.sbuf_bytes(1)).tiling
 
 
 def _candidates(facts: _Facts, hw: Generation) -> Iterator[Tiling]:
     """Every way to cut that PSUM has room for, each once."""
     sides = dict(facts.sides)
     kt = _tiles(facts.depth, hw.partitions)
-    chunks = sorted({min(c, kt) for c in _CHUNKS}) if len(facts.depth) == 1 else [1]
+    chunks = sorted({min(c, kt) for c in _CHUNKS}, reverse=True) if len(facts.depth) == 1 else [1]
     banks = hw.psum_bytes_per_partition // hw.psum_bank_bytes
     for lanes, outer in product(facts.lanes, (ROWS, COLUMNS)):
         inner = ROWS + COLUMNS - outer
@@ -210,21 +212,25 @@ def _candidates(facts: _Facts, hw: Generation) -> Iterator[Tiling]:
             _limited(_OUTER_TILES, count[outer]), _limited(_INNER_TILES, count[inner])
         ):
             blocks = {outer: min(a, count[outer]), inner: min(b, count[inner])}
-            turned = any(side.transposed for side in sides.values())
-            for held, groups in _modes(blocks, lanes, line, wide[line], banks - turned):
+            turned = (sides[outer].transposed, sides[inner].transposed)
+            for held, groups in _modes(blocks, lanes, line, wide[line]):
+                # A transpose inside the loop over K needs a bank of its own.
+                inside = any(t and not h for t, h in zip(turned, held, strict=True))
+                if prod(groups) > banks - inside:
+                    continue
                 for chunk in chunks:
                     yield Tiling(lanes == COLUMNS, outer, a, b, held[0], held[1], *groups, chunk)
 
 
 def _modes(
-    blocks: dict[int, int], lanes: int, line: int, wide: bool, banks: int
+    blocks: dict[int, int], lanes: int, line: int, wide: bool
 ) -> Iterator[tuple[tuple[bool, bool], tuple[int, int]]]:
     """Which operands are held, with what accumulates at a time."""
     for s, m in _HELD_GROUPS:
         if s <= blocks[lanes] and m <= blocks[line] and (m == 1 or wide):
             yield (True, True), (s, m)
     s, m = blocks[lanes], blocks[line]
-    if s * m <= banks and (m == 1 or wide):
+    if m == 1 or wide:
         yield (True, False), (s, m)
         yield (False, False), (s, m)
 
@@ -240,6 +246,7 @@ class _Estimate:
 
     facts: _Facts
     tiling: Tiling
+    room: int
     hw: Generation
 
     def __post_init__(self) -> None:
@@ -260,24 +267,35 @@ class _Estimate:
             self.blocks[group] = prod(
                 -(-n // b) for n, b in zip(extents, self.block[group], strict=True)
             )
-        self.sbuf_bytes = self._sbuf_bytes()
+        self.twice = self._held_twice()
 
-    def _sbuf_bytes(self) -> int:
-        """Bytes of a partition, double buffered where that helps."""
+    def _held_twice(self) -> bool:
+        """Whether what is held may take turns too."""
+        f = self.facts
+        again = sum(
+            self.k_tiles * prod(block) * f.bytes
+            for group, block in self.block.items()
+            if self.held[group] and not self.sides[group].there and self._loads(group) > 1
+        )
+        return self.sbuf_bytes(_TURNS[0]) + again <= _SBUF_SHARE * self.room
+
+    def sbuf_bytes(self, turns: int) -> int:
+        """Bytes of a partition, where what is not held takes turns."""
         f, t = self.facts, self.tiling
         total = 0
         for group, block in self.block.items():
             side = self.sides[group]
             if side.there:
                 continue
-            depth = self.k_tiles if self.held[group] else t.chunk
-            twice = 2 if self._loads(group) > 1 or not self.held[group] else 1
-            total += depth * prod(block) * f.bytes * twice
+            if self.held[group]:
+                total += self.k_tiles * prod(block) * f.bytes
+            else:
+                total += t.chunk * prod(block) * f.bytes * turns
             if side.transposed and not side.near:
-                pieces = min(self.hw.psum_bank_bytes // f.bytes, prod(block)) / self.hw.partitions
-                total += int(max(pieces, 1) * self._chunk_depth() * f.bytes * 2)
+                pieces = min(-(-prod(block) // self.hw.partitions), TURNED_PIECES)
+                total += pieces * self._chunk_depth() * f.bytes * turns
         values = f.casts + f.pairs + f.activations + len(f.loads) + 1
-        return total + values * self._line_columns() * 4 * 2
+        return total + values * self._line_columns() * 4 * min(turns, 2)
 
     def _chunk_depth(self) -> int:
         """Elements of K that a chunk of rows holds."""
@@ -324,7 +342,7 @@ class _Estimate:
             return 0.0, 0.0
         rows = min(side.size, hw.partitions)
         count = self._repeats(group) * -(-side.size // hw.partitions) * self.k_tiles
-        columns = min(prod(self.block[group]), hw.psum_bank_bytes // f.bytes)
+        columns = min(prod(self.block[group]), TURNED_PIECES * hw.partitions)
         copy = copy_seconds(columns, f.bytes, f.bytes, Engine.VECTOR, hw) / columns * rows
         turn = transpose_seconds(rows, min(self.depth, hw.partitions), f.bytes, hw)
         return count * turn, count * copy
@@ -376,25 +394,39 @@ class _Estimate:
         return total
 
     def _start_seconds(self, loads: dict[int, float]) -> float:
-        """The loads before the first matmul, and the last store."""
+        """The loads before the first matmul and those it outruns, and the last store."""
         hw, t = self.hw, self.tiling
-        first = 0.0
-        for group, seconds in loads.items():
-            part = 1 if self.held[group] else -(-self.k_tiles // t.chunk)
-            first += seconds / self._loads(group) / part
-        return first + 2 * hw.dma_start_seconds
+        chunks = -(-self.k_tiles // t.chunk)
+        first = {g: seconds / self._loads(g) for g, seconds in loads.items()}
+        before = sum(first.values()) / chunks
+        # As chunks come, all groups that PSUM has room for may accumulate.
+        group = t.stationary_group * t.moving_group
+        tiles = min(self._banks() // group * group, self._all_tiles())
+        work = tiles * self.k_tiles * matmul_seconds(self._tile_columns(), self.facts.bytes, hw)
+        late = max(sum(first[g] for g in first if self.held[g]) - before - work, 0.0)
+        return before + late + 2 * hw.dma_start_seconds
 
     def _stall_seconds(self, drains: float) -> float:
-        """Groups that wait for banks, and outer blocks that wait for transposes."""
+        """Groups that wait for banks, and blocks that wait for the last of the one before."""
         f, hw, t = self.facts, self.hw, self.tiling
-        banks = hw.psum_bytes_per_partition // hw.psum_bank_bytes
-        turned = any(s.transposed for s in self.sides.values())
-        free = banks - (2 if turned else 0)
-        group = t.stationary_group * t.moving_group
+        group, free = t.stationary_group * t.moving_group, self._banks()
         if group * 2 <= free:
-            return drains * group / max(self._all_tiles(), 1)
-        share = 1.0 / t.stationary_group if group <= free else 1.0
-        return f.batch * drains * share
+            banks = drains * group / max(self._all_tiles(), 1)
+        else:
+            banks = f.batch * drains / (t.stationary_group if group <= free else 1)
+        if not t.outer_held or self.blocks[t.outer] * f.batch == 1 or self.twice:
+            return banks
+        chunk = self._load_seconds(t.outer) / self._loads(t.outer) * t.chunk / self.k_tiles
+        return banks + self.blocks[t.outer] * f.batch * (chunk + hw.dma_start_seconds)
+
+    def _banks(self) -> int:
+        """Banks for accumulation, beside those of transposes."""
+        banks = self.hw.psum_bytes_per_partition // self.hw.psum_bank_bytes
+        turned = any(s.transposed for s in self.sides.values())
+        return banks - (2 if turned else 0)
+
+    def _tile_columns(self) -> int:
+        return min(self.hw.matmul_columns_max, self.sides[self.line].size)
 
     def _all_tiles(self) -> int:
         return _tiles(self.sides[self.lanes].extents, self.hw.stationary_columns_max) * _tiles(

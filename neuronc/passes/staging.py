@@ -66,6 +66,8 @@ Staged = Callable[[Depth], Columns]
 """Finds the columns of a K tile."""
 Supply = Callable[[Depth], Staged]
 """Loads (or finds) a chunk of K, and says where the columns of its tiles are."""
+TURNED_PIECES = 4
+"""Blocks of rows that are on chip together to be transposed: more take room, and save little."""
 _Piece = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -213,7 +215,7 @@ class Stage:
         """Rows through the tensor engine, as many as fill a bank of PSUM with their columns."""
         tile = tile_shape(side.taken, self.hw.partitions)
         bank = self.hw.psum_bank_bytes // self.kind.bytes
-        group = grow(side.taken, tile, bank // prod(tile))
+        group = grow(side.taken, tile, min(bank // prod(tile), TURNED_PIECES))
         for starts, counts in self.builder.nest(side.taken, group):
             part = side.part(starts, counts)
             pieces = cut(counts, tile_shape(counts, self.hw.partitions))
