@@ -2,6 +2,8 @@
 
     python benchmarks/child.py export MODEL MLIR           write the module of a model
     python benchmarks/child.py compile MLIR NEFF TARGET    `neuronc compile MLIR -o NEFF`
+    python benchmarks/child.py again MLIR TARGET RUNS      compile in one process, over and over
+    python benchmarks/child.py xla MODEL RUNS              the same by XLA for the CPU
     python benchmarks/child.py load NEFF                   import the runtime, load the artifact
 
 Each imports what it needs itself, so that no step's time or memory counts another's modules.
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 
 from environment import peak_bytes
 
@@ -41,6 +44,30 @@ def compile(module: str, artifact: str, target: str) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
 
 
+def again(module: str, target: str, runs: str) -> dict[str, float]:
+    """Compile in a process that has everything imported."""
+    compiler, data = import_module("neuronc"), Path(module).read_bytes()
+    return _medians(lambda: compiler.compile(data, target), int(runs))
+
+
+def xla(name: str, runs: str) -> dict[str, float]:
+    """Let XLA compile for the CPU, from the module that JAX holds."""
+    lowered = import_module("models").MODELS[name]().lower()
+    return _medians(lowered.compile, int(runs))
+
+
+def _medians(call: Callable[[], object], runs: int) -> dict[str, float]:
+    """Wall and CPU seconds of a call, after one that does not count."""
+    call()
+    rows: list[tuple[float, float]] = []
+    for _ in range(runs):
+        wall, cpu = time.perf_counter(), time.process_time()
+        call()
+        rows.append((time.perf_counter() - wall, time.process_time() - cpu))
+    wall, cpu = (median(column) for column in zip(*rows, strict=True))
+    return {"seconds": wall, "cpu_seconds": cpu, "peak_bytes": peak_bytes()}
+
+
 def load(artifact: str) -> dict[str, float]:
     """Import the runtime, then load, timing both."""
     start = time.perf_counter()
@@ -57,6 +84,8 @@ def load(artifact: str) -> dict[str, float]:
 STEPS: dict[str, Callable[..., dict[str, float]]] = {
     "export": export,
     "compile": compile,
+    "again": again,
+    "xla": xla,
     "load": load,
 }
 

@@ -118,8 +118,20 @@ SMALL: dict[str, Callable[[], Model]] = {
         make, partial(train_step.model, SMALL_TRAINING, 2, RATE), train_step.DONATE
     ),
 }
+
+
+def make_training(config: gpt2.Config, sequence: int, batch: int = 1) -> Model:
+    """A training step in bf16 that has only the shapes of its arguments."""
+    weights = gpt2.make_weights(config, gpt2.Source(None, jnp.bfloat16))
+    text = jax.ShapeDtypeStruct((batch, sequence), jnp.int32)
+    step = partial(train_step.train_step, config, 0.1)
+    return Model(step, (weights, text, text), train_step.DONATE)
+
+
 SHAPES: dict[str, Callable[[], Model]] = {
     "gpt2-xl": partial(make_gpt2, "XL", "prefill", 512, seed=None),
+    "gpt2-124m": partial(make_gpt2, "124M", "prefill", 512, seed=None),
+    "gpt2-xl-train": partial(make_training, gpt2.CONFIGS["XL"], 128),
 }
 MODELS: dict[str, Callable[[], Model]] = {**FULL, **SMALL, **SHAPES}
 
