@@ -17,6 +17,8 @@ between the contractions is float32 whatever the types of the program.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
@@ -36,11 +38,13 @@ from neuronc.passes.attention_plan import (
 from neuronc.passes.attention_space import BATCH, WIDTH, space_of
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder, Operand, Ref
-from neuronc.passes.tile_attention_load import Loader
+from neuronc.passes.tile_attention_load import Head, Loader
 from neuronc.passes.tile_attention_scores import Scores
 
 _FLOAT = BY_NAME["f32"]
 _LARGEST = 3.4028234663852886e38
+STEPS_TOGETHER = 256
+"""Most steps of all heads that are one pipeline; more are a loop over heads, filled for each."""
 STAGES = 2
 """Buffers of what one stage of the pipeline hands to the next."""
 
@@ -50,6 +54,7 @@ class Step:
     """One tile of queries against one chunk of keys."""
 
     number: int
+    head: int
     tile: RowTile
     chunk: Chunk
     first: bool
@@ -77,22 +82,24 @@ class AttentionLowering:
         self._plan = make_plan(space, it, hw)
         self._kind = element(it.value.operands[0])
         self._width = space.extent(WIDTH)
-        self._load = Loader(body, builder, hw, space, (element(it.score.operands[0]), self._kind))
+        kinds = (element(it.score.operands[0]), self._kind)
+        self._load = Loader(body, builder, hw, space, self._plan, kinds)
         self._scores = Scores(body, builder, hw, space, it, self._plan)
         self._turns = 0
+        self._heads: list[Head] = []
 
     def run(self) -> None:
-        """Emit the whole kernel: heads outermost."""
+        """Emit the whole kernel: heads outermost, in one pipeline where they are few and short."""
         self._reserve()
         self._locate(self._it.score)
         self._scores.prepare()
-        steps = self._steps()
         sizes = self._space.extents(BATCH)
+        if prod(sizes) * sum(len(t.chunks) for t in self._plan.tiles) <= STEPS_TOGETHER:
+            batches = [tuple(Affine(i) for i in at) for at in product(*map(range, sizes))]
+            self._pipeline(batches)
+            return
         for batch, _ in self._b.nest(sizes, [1] * len(sizes)):
-            self._locate(self._it.score)
-            self._load.head(batch, self._plan, self._psum_turned)
-            self._scores.batch = batch
-            self._pipeline(steps, batch)
+            self._pipeline([batch])
 
     def _reserve(self) -> None:
         """The buffers of the pipeline: chunks of scores and weights, transposed weights, sums."""
@@ -115,20 +122,24 @@ class AttentionLowering:
             b.alloc(rows, self._width, element(self._body.yielded[0])) for _ in range(STAGES)
         ]
 
-    def _steps(self) -> list[Step]:
+    def _steps(self, heads: int) -> list[Step]:
         steps: list[Step] = []
-        for tile in self._plan.tiles:
-            for i, chunk in enumerate(tile.chunks):
-                last = i == len(tile.chunks) - 1
-                steps.append(Step(len(steps), tile, chunk, i == 0, last))
+        for head in range(heads):
+            for tile in self._plan.tiles:
+                for i, chunk in enumerate(tile.chunks):
+                    last = i == len(tile.chunks) - 1
+                    steps.append(Step(len(steps), head, tile, chunk, i == 0, last))
         return steps
 
-    def _pipeline(self, steps: list[Step], batch: tuple[Affine, ...]) -> None:
+    def _pipeline(self, batches: list[tuple[Affine, ...]]) -> None:
         """Emit the stages of neighbouring steps together, so that no engine waits for another.
 
         What an engine does in one iteration, another made ready in the one before; of the vector
         engine the maxima come first, because the exponentials of the same iteration wait for them.
         """
+        self._heads = [self._bring(batches[0])]
+        self._load.turn(self._heads[0], self._psum_turned)
+        steps = self._steps(len(batches))
         for at in range(len(steps) + 5):
             combined, added, turned, _, weighed, scored = (
                 steps[i] if 0 <= i < len(steps) else None for i in range(at - 5, at + 1)
@@ -138,21 +149,39 @@ class AttentionLowering:
             if scored is not None:
                 self._score(scored)
             if combined is not None:
-                self._combine(combined, batch)
+                self._combine(combined)
             if turned is not None:
                 self._turn(turned)
             if added is not None:
                 self._add(added)
+            if scored is not None:
+                self._prepare(scored, steps, batches)
+
+    def _prepare(self, step: Step, steps: list[Step], batches: list[tuple[Affine, ...]]) -> None:
+        """Load the next head with the first step of this one, and transpose it with the last."""
+        following = step.head + 1
+        if following == len(batches):
+            return
+        if len(self._heads) == following:
+            self._heads.append(self._bring(batches[following]))
+        if steps[step.number + 1].head == following:
+            self._locate(self._it.score)
+            self._load.turn(self._heads[following], self._psum_turned)
+
+    def _bring(self, batch: tuple[Affine, ...]) -> Head:
+        self._locate(self._it.score)
+        return self._load.load(batch)
 
     def _score(self, step: Step) -> None:
         """The scores of a chunk."""
         self._locate(self._it.score)
         psum = self._psum_scores[step.slot]
-        self._load.multiply(psum, step.tile, step.chunk, self._hw.matmul_columns_max)
+        self._load.multiply(self._heads[step.head], psum, step.tile, step.chunk)
 
     def _weigh(self, step: Step) -> None:
         """The exponentials of the scores, and their sum."""
-        source, scale = self._scores.emit(self._psum_scores[step.slot], step.tile, step.chunk)
+        psum, batch = self._psum_scores[step.slot], self._heads[step.head].batch
+        source, scale = self._scores.emit(psum, batch, step.tile, step.chunk)
         self._source("stablehlo.exponential")
         bias = self._shift(step, source, scale)
         pairs = ((1, step.chunk.count),)
@@ -235,11 +264,11 @@ class AttentionLowering:
         turned = self._turned[step.slot]
         for i, k in enumerate(range(0, step.chunk.count, self._plan.key_tile)):
             count = min(self._plan.key_tile, step.chunk.count - k)
-            values = self._load.values(step.chunk.start + k, count)
+            values = self._load.values(self._heads[step.head], step.chunk.start + k, count)
             stationary = turned.at(i * rows, ((1, rows),), 0, count)
             self._b.matmul(psum, stationary, values, () if i == 0 else None)
 
-    def _combine(self, step: Step, batch: tuple[Affine, ...]) -> None:
+    def _combine(self, step: Step) -> None:
         """Add a chunk to what is summed so far; the last one divides and stores."""
         rows, width, psum = step.tile.size, self._width, self._sum(step)
         self._locate(self._it.value)
@@ -253,9 +282,9 @@ class AttentionLowering:
         elif not step.last:
             self._b.cast(kept, psum)
         if step.last:
-            self._divide(step, psum, total, batch)
+            self._divide(step, psum, total)
 
-    def _divide(self, step: Step, sums: Operand, total: Operand, batch: tuple[Affine, ...]) -> None:
+    def _divide(self, step: Step, sums: Operand, total: Operand) -> None:
         """Store sums / total: a division of one number a row is cheaper than one of each."""
         inverse = self._column(step, _INVERSE)
         self._b.map("divide", inverse, total, immediate=1.0, immediate_at=0)
@@ -263,6 +292,7 @@ class AttentionLowering:
         factor = (inverse[0], _walk(inverse, self._width))
         dst = out.at(0, ((1, self._width),), 0, step.tile.size)
         self._b.map("multiply", dst, sums, factor)
+        batch = self._heads[step.head].batch
         self._load.store(out, step.tile, batch, self._body.outputs[0])
 
     def _activate(

@@ -14,6 +14,7 @@ from math import prod
 from xdsl.ir import SSAValue
 
 from neuronc.dialects.access import Affine
+from neuronc.dialects.tile import CastOp
 from neuronc.dtypes import ElementType
 from neuronc.hardware import Generation
 from neuronc.passes.attention_plan import Chunk, Plan, RowTile, bank_columns, parts_of
@@ -36,6 +37,18 @@ class _Part:
         return prod(self.counts)
 
 
+@dataclass(frozen=True)
+class Head:
+    """The blocks of one head; queries and keys are filled by `Loader.turn`."""
+
+    batch: tuple[Affine, ...]
+    queries: list[Ref]
+    keys: list[Ref]
+    values: Ref
+    untransposed: tuple[Ref | None, Ref | None]
+    """Queries and keys as they were loaded, where they are not in place."""
+
+
 class Loader:
     """Moves operands between HBM and the blocks of one head."""
 
@@ -45,97 +58,90 @@ class Loader:
         builder: Builder,
         hw: Generation,
         space: Space,
+        plan: Plan,
         kinds: tuple[ElementType, ElementType],
     ) -> None:
         self._body, self._b, self._hw, self._space = body, builder, hw, space
         self._kind, self._value_kind = kinds
         self._width = space.extent(WIDTH)
         self._parts = parts_of(space.extent(DEPTH), hw.partitions)
-        self._queries: list[Ref] = []
-        self._keys: list[Ref] = []
-        self._values: Ref | None = None
-        self._turn = 0
+        self._turns = 0
+        self._key_rows = _linear(space.extent(KEYS), plan.key_tile)
+        self._rows = [_Part(t.column, t.starts, t.counts) for t in plan.tiles]
+        if len(space.extents(ROWS)) == 1:
+            self._rows = _linear(space.extent(ROWS), plan.key_tile)
 
-    def head(self, batch: tuple[Affine, ...], plan: Plan, psum: Sequence[tuple[Ref, int]]) -> None:
+    def load(self, batch: tuple[Affine, ...]) -> Head:
         """Load everything of one head."""
-        tile = plan.key_tile
-        keys = _linear(self._space.extent(KEYS), tile)
-        rows = [_Part(t.column, t.starts, t.counts) for t in plan.tiles]
-        if len(self._space.extents(ROWS)) == 1:
-            rows = _linear(self._space.extent(ROWS), tile)
-        self._keys = self._turned("k", KEYS, keys, batch, psum)
-        self._queries = self._turned("q", ROWS, rows, batch, psum)
-        self._values = self._plain("v", KEYS, keys, batch, WIDTH, self._value_kind)
+        keys, untransposed_keys = self._deep("k", KEYS, self._key_rows, batch)
+        queries, untransposed = self._deep("q", ROWS, self._rows, batch)
+        values = self._plain("v", KEYS, self._key_rows, batch, WIDTH, self._value_kind)
+        return Head(batch, queries, keys, values, (untransposed, untransposed_keys))
 
-    def multiply(self, psum: Ref, tile: RowTile, chunk: Chunk, columns: int) -> None:
+    def turn(self, head: Head, psum: Sequence[tuple[Ref, int]]) -> None:
+        """Transpose what has to be."""
+        queries, keys = head.untransposed
+        if keys is not None:
+            self._transpose(head.keys, keys, self._key_rows, psum)
+        if queries is not None:
+            self._transpose(head.queries, queries, self._rows, psum)
+
+    def multiply(self, head: Head, psum: Ref, tile: RowTile, chunk: Chunk) -> None:
         """Scores of a tile of queries and a chunk of keys: a bank at a time."""
+        columns = self._hw.matmul_columns_max
         for at in range(0, chunk.count, columns):
             count = min(columns, chunk.count - at)
             dst = psum.at(at, ((1, count),), 0, tile.size)
             for i, (_, lanes) in enumerate(self._parts):
-                queries = self._queries[i].at(tile.column, ((1, tile.size),), 0, lanes)
-                keys = self._keys[i].at(chunk.start + at, ((1, count),), 0, lanes)
+                queries = head.queries[i].at(tile.column, ((1, tile.size),), 0, lanes)
+                keys = head.keys[i].at(chunk.start + at, ((1, count),), 0, lanes)
                 self._b.matmul(dst, queries, keys, () if i == 0 else None)
 
-    def values(self, start: int, count: int) -> Operand:
+    def values(self, head: Head, start: int, count: int) -> Operand:
         """The values of one tile of keys."""
-        assert self._values is not None
         column = start // self._hw.partitions * self._width
-        return self._values.at(column, ((1, self._width),), 0, count)
+        return head.values.at(column, ((1, self._width),), 0, count)
 
     def store(self, out: Ref, tile: RowTile, batch: tuple[Affine, ...], buffer: SSAValue) -> None:
         """Write the result of a tile of queries."""
         part = _Part(0, tile.starts, tile.counts)
         self._move(out, 0, part, ("out", ROWS, WIDTH), batch, buffer, store=True)
 
-    def _turned(
-        self,
-        key: str,
-        group: int,
-        rows: list[_Part],
-        batch: tuple[Affine, ...],
-        psum: Sequence[tuple[Ref, int]],
-    ) -> list[Ref]:
-        """Rows with their depth on the partitions, one block for each part of it."""
+    def _deep(
+        self, key: str, group: int, rows: list[_Part], batch: tuple[Affine, ...]
+    ) -> tuple[list[Ref], Ref | None]:
+        """Blocks with the depth on the partitions, and what is to be transposed into them."""
         size = sum(r.size for r in rows)
         refs = [self._b.alloc(n, size, self._kind) for _, n in self._parts]
         depth, free = self._space.stride(key, DEPTH), self._space.strides(key, group)
-        if depth != 1 and len(free) == 1 and free[0] == 1:
-            base = self._space.offset(key, batch)
-            for ref, (start, lanes) in zip(refs, self._parts, strict=True):
-                window = (self._buffer(key), base + start * depth, depth)
-                self._b.transfer(ref, Affine(), (0, lanes), window, ((1, size),), False)
-            return refs
-        natural = self._plain(key, group, rows, batch, DEPTH, self._kind)
-        room = bank_columns(self._kind, self._hw) // len(psum) // self._hw.partitions
-        for first in range(0, len(rows), room):
-            for ref, part in zip(refs, self._parts, strict=True):
-                self._transpose(
-                    ref, part, natural, rows, range(first, min(first + room, len(rows))), psum
-                )
-        return refs
+        if depth == 1 or len(free) != 1 or free[0] != 1:
+            return refs, self._plain(key, group, rows, batch, DEPTH, self._kind)
+        base = self._space.offset(key, batch)
+        for ref, (start, lanes) in zip(refs, self._parts, strict=True):
+            window = (self._buffer(key), base + start * depth, depth)
+            self._b.transfer(ref, Affine(), (0, lanes), window, ((1, size),), False)
+        return refs, None
 
     def _transpose(
-        self,
-        ref: Ref,
-        part: tuple[int, int],
-        natural: Ref,
-        rows: list[_Part],
-        which: range,
-        psum: Sequence[tuple[Ref, int]],
+        self, refs: list[Ref], source: Ref, rows: list[_Part], psum: Sequence[tuple[Ref, int]]
     ) -> None:
-        """A bank of transposes, copied to their columns at once."""
-        bank, at = psum[self._turn % len(psum)]
-        self._turn += 1
-        depth, (start, lanes) = self._space.extent(DEPTH), part
-        column = rows[which[0]].column
-        for i in which:
-            size = rows[i].size
-            dst = bank.at(at + rows[i].column - column, ((1, size),), 0, lanes)
-            src = natural.at(i * depth + start, ((1, lanes),), 0, size)
-            self._b.transpose(dst, src)
-        pairs = ((1, sum(rows[i].size for i in which)),)
-        self._b.cast(ref.at(column, pairs, 0, lanes), bank.at(at, pairs, 0, lanes))
+        """Rows onto columns: some transposes, then one copy of them, by each engine in turn."""
+        room = bank_columns(self._kind, self._hw) // len(psum) // self._hw.partitions
+        depth = self._space.extent(DEPTH)
+        for first in range(0, len(rows), room):
+            some = rows[first : first + room]
+            pairs = ((1, sum(r.size for r in some)),)
+            for ref, (start, lanes) in zip(refs, self._parts, strict=True):
+                bank, at = psum[self._turns % len(psum)]
+                engine = ("vector", "scalar")[self._turns % 2]
+                self._turns += 1
+                for i, part in enumerate(some, first):
+                    column = at + part.column - some[0].column
+                    dst = bank.at(column, ((1, part.size),), 0, lanes)
+                    block = source.at(i * depth + start, ((1, lanes),), 0, part.size)
+                    self._b.transpose(dst, block)
+                target = ref.at(some[0].column, pairs, 0, lanes)
+                self._b.append(CastOp, (target, bank.at(at, pairs, 0, lanes)), engine=engine)
 
     def _plain(
         self,

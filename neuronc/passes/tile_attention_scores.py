@@ -51,7 +51,7 @@ class Scores:
         self._space, self._it, self._plan = space, it, plan
         self._patterns: dict[_Pattern, Ref] = {}
         self._hidden: dict[Operation, Ref] = {}
-        self.batch: tuple[Affine, ...] = ()
+        self._batch: tuple[Affine, ...] = ()
 
     def prepare(self) -> None:
         """Make what all heads share: the patterns of predicates, the numbers that hide."""
@@ -64,8 +64,11 @@ class Scores:
                     for start, count in self._partly(op, tile, chunk):
                         self._make(op, tile, start, count)
 
-    def emit(self, psum: Ref, tile: RowTile, chunk: Chunk) -> tuple[Operand, float]:
+    def emit(
+        self, psum: Ref, batch: tuple[Affine, ...], tile: RowTile, chunk: Chunk
+    ) -> tuple[Operand, float]:
         """The scores after the chain: where they are, and a factor that is still to come."""
+        self._batch = batch
         pairs = ((1, chunk.count),)
         place, ref, scale = psum.at(0, pairs, 0, tile.size), psum, 1.0
         for op in self._it.chain:
@@ -177,7 +180,7 @@ class Scores:
         ref = self._b.alloc(tile.size, width, kind)
         rows = Tile(tuple(Affine(s) for s in tile.starts), tile.counts)
         strides = space.strides(key, ROWS)
-        base = space.offset(key, self.batch) + rows.offset(strides) + step * chunk.start
+        base = space.offset(key, self._batch) + rows.offset(strides) + step * chunk.start
         source = space.accesses[key].source
         assert source is not None
         buffer = self._body.buffers[source]
