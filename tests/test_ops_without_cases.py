@@ -340,6 +340,22 @@ SAMPLES: dict[str, Sample] = {
         [X34, np.zeros(2, np.int32)],
         lambda x, i: x,
     ),
+    "tuples of the signature": Sample(
+        "%a: tensor<2xf32>, %t: tuple<tensor<3x4xf32>, tuple<tensor<2xi32>>>",
+        "(tuple<tuple<tensor<2xi32>, tensor<2xf32>>, tensor<3x4xf32>>)",
+        "%x = stablehlo.get_tuple_element %t[0] : "
+        "(tuple<tensor<3x4xf32>, tuple<tensor<2xi32>>>) -> tensor<3x4xf32>\n"
+        "%u = stablehlo.get_tuple_element %t[1] : "
+        "(tuple<tensor<3x4xf32>, tuple<tensor<2xi32>>>) -> tuple<tensor<2xi32>>\n"
+        "%i = stablehlo.get_tuple_element %u[0] : (tuple<tensor<2xi32>>) -> tensor<2xi32>\n"
+        "%y = stablehlo.negate %x : tensor<3x4xf32>\n"
+        "%p = stablehlo.tuple %i, %a : tuple<tensor<2xi32>, tensor<2xf32>>\n"
+        "%0 = stablehlo.tuple %p, %y : "
+        "tuple<tuple<tensor<2xi32>, tensor<2xf32>>, tensor<3x4xf32>>\n"
+        "return %0 : tuple<tuple<tensor<2xi32>, tensor<2xf32>>, tensor<3x4xf32>>",
+        [X4[:2], X34, np.array([4, 5], np.int32)],
+        lambda a, x, i: (i, a, -x),
+    ),
     "tokens": Sample(
         *UNARY,
         "%t = stablehlo.create_token : !stablehlo.token\n"

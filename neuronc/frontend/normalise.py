@@ -5,6 +5,7 @@
     sharding annotations                                  dropped
     asynchronous operations                               run where they start
     calls                                                 inlined into the one function @main
+    tuples of arguments and results                       their members
     dynamic shapes that follow from the arguments         static
     repeated and dead operations                          merged and erased
 
@@ -25,6 +26,7 @@ from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
 from neuronc.frontend.shapes import is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
 from neuronc.frontend.source import Program
+from neuronc.frontend.tuples import flatten_tuples
 
 COMPOSITES = "stablehlo-legalize-composite-to-call"
 QUANTISED = "stablehlo-legalize-quant-to-math"
@@ -48,6 +50,7 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
         with module.context, ir.Location.unknown():
             entry = entry_function(module, program.name)
             inline_calls(module, entry)
+            flatten_tuples(entry)
         if refine or is_dynamic(entry):
             refine_shapes(module, entry, refine, program.name)
         run_passes(module, CLEAN)
