@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -160,3 +161,16 @@ def test_a_model_of_48_layers_is_checked_in_a_moment(monkeypatch):
     start = time.process_time()
     assert neuronc.check(lowered) == []
     assert time.process_time() - start < XL_BOUND_S
+
+
+def test_the_command_loads_neither_jax_nor_what_draws_tables(tmp_path: Path) -> None:
+    """Their imports would take longer than the check (benchmarks/check.py measures the whole)."""
+    (tmp_path / "model.mlir").write_text(MODEL)
+    run = "from neuronc.cli import main; main(['check', 'model.mlir'])"
+    code = f"import sys; {run}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    answer, loaded = done.stdout.splitlines()
+    assert answer == "model.mlir: ok"
+    assert not {"jax", "rich", "torch", "scipy"} & set(loaded.split())
