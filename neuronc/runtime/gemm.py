@@ -23,7 +23,8 @@ _FLOAT = np.dtype(np.float32)
 
 def bind_gemm(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
     """The call that multiplies; dst is float32. Its arguments are made once."""
-    found = cblas()
+    fits = len(left) == len(moving) and dst.shape == (left.shape[1], moving.shape[1])
+    found = cblas() if fits else None
     if found is not None and all(a.dtype == _FLOAT for a in (dst, left, moving)):
         beta = 1.0 if accumulate else 0.0
         call = _vector(found, dst, left, moving, beta) or _matrix(found, dst, left, moving, beta)

@@ -1,0 +1,47 @@
+"""Products by BLAS on strided views, against float64, with and without the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import pytest
+
+from neuronc.runtime import gemm
+from neuronc.runtime.gemm import bind_gemm
+
+EPS = float(np.finfo(np.float32).eps)
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "rows": np.ascontiguousarray,
+    "columns": np.asfortranarray,
+    "apart": lambda a: np.repeat(a, 3, axis=1)[:, ::3],
+    "parts": lambda a: np.concatenate([a, a], axis=1)[:, : a.shape[1]],
+}
+
+
+@pytest.mark.parametrize("library", [True, False])
+@pytest.mark.parametrize("shape", [(5, 7, 9), (1, 7, 9), (5, 7, 1), (1, 1, 1), (128, 64, 96)])
+def test_every_layout_multiplies_and_adds(
+    shape: tuple[int, int, int], library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not library:
+        monkeypatch.setattr(gemm, "cblas", lambda: None)
+    chance, (m, k, n) = np.random.default_rng(0), shape
+    x, y = (chance.standard_normal(s).astype(np.float32) for s in ((k, m), (k, n)))
+    start = chance.standard_normal((m, n)).astype(np.float32)
+    # K roundings of sums that are at most the sum of the magnitudes.
+    bound = (k + 1) * EPS * (np.abs(x).T @ np.abs(y) + np.abs(start))
+    exact = x.astype(np.float64).T @ y.astype(np.float64)
+    for to, one, two in product(LAYOUTS.values(), repeat=3):
+        for accumulate in (False, True):
+            dst = to(start.copy())
+            bind_gemm(dst, one(x), two(y), accumulate)()
+            wanted = exact + start if accumulate else exact
+            assert (np.abs(dst - wanted) <= bound).all()
+
+
+def test_operands_that_do_not_fit_are_refused() -> None:
+    dst, x, y = (np.zeros(s, np.float32) for s in ((4, 4), (8, 4), (9, 4)))
+    with pytest.raises(ValueError, match="mismatch"):
+        bind_gemm(dst, x, y, accumulate=False)()
