@@ -26,6 +26,7 @@ from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, TRN2
 from neuronc.ir import print_ir
 from neuronc.listing import disassembly
 from neuronc.passes import (
+    choose_tiles,
     tile_attention,
     tile_contract,
     tile_index,
@@ -380,6 +381,9 @@ def _stage(stage: Stage) -> Iterator[str]:
                 yield f"#### {kind}"
                 yield _prose(module)
                 yield from _example(name, example)
+                if kind == "contract":
+                    yield "##### The search"
+                    yield _prose(choose_tiles)
         else:
             yield from _example(name, PASSES[name])
 

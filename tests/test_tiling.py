@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 import neuronc
+from neuronc import api
+from neuronc.passes import choose_tiles
 from neuronc.runtime.program import Program
 
 CASES = {
@@ -66,3 +71,34 @@ def test_a_contraction_is_exact_and_free_of_races(case: str, kind: str, target: 
         abs(np.einsum(equation, x, w)) + abs(b) + abs(r)
     )
     assert (abs(out.astype(np.float64) - expected) <= bound).all()
+
+
+CHOICES = {
+    "several blocks of the lhs stay in turn": ("mk,kn->mn", (2048, 2048, 2048), "bf16", "trn2"),
+    "a large block of the rhs stays": ("mk,kn->mn", (4096, 8192, 8192), "bf16", "trn1"),
+    "the whole rhs stays": ("km,kn->mn", (2048, 256, 512), "bf16", "trn2"),
+    "K too long to hold, both stream": ("mk,kn->mn", (512, 65536, 1024), "f32", "trn2"),
+    "few rows of a long line": ("km,kn->mn", (16, 768, 3072), "f32", "trn2"),
+    "one row": ("mk,kn->mn", (1, 768, 3072), "bf16", "trn2"),
+    "the result transposed, for one column": ("mk,kn->mn", (3072, 768, 1), "bf16", "trn2"),
+    "small K": ("km,kn->mn", (4096, 64, 4096), "bf16", "trn2"),
+}
+
+
+def test_the_choices_of_the_search(golden: Callable[[str, str], None]) -> None:
+    lines: list[str] = []
+    for name, (equation, sizes, kind, target) in CHOICES.items():
+        text, _ = program(equation, sizes, kind)
+        tiled = api.lower(text, "tiled", target)
+        (chosen,) = re.findall(r'tilings = \["([^"]*)"\]', tiled)
+        extents = "x".join(map(str, sizes))
+        lines.append(f"{name}: {equation} {extents} {kind} {target}\n  {chosen}\n")
+    golden("passes/tilings.txt", "".join(lines))
+
+
+def test_equal_shapes_are_searched_once() -> None:
+    text, _ = program("mk,kn->mn", (384, 640, 896), "f32")
+    before = choose_tiles.searches()
+    for _ in range(3):
+        neuronc.compile(text)
+    assert choose_tiles.searches() <= before + 1

@@ -49,7 +49,7 @@ _BETTER = 0.995
 """Candidates within this share are equal; then the one with fewer and larger transfers wins."""
 _SBUF_SHARE = 0.97
 """Of SBUF, what the search may plan with; the rest is for what it does not count."""
-_BYTES_WEIGHT = 0.1
+_BYTES_WEIGHT = 0.04
 """Of the time of transfers, what counts where compute hides it: others could use the bytes."""
 _ROOM_STEP_BYTES = 8192
 """Searches that differ by less room share an answer."""
@@ -134,6 +134,11 @@ def choose(problem: Problem, body: Body, builder: Builder, hw: Generation) -> Ti
     room = hw.sbuf_bytes_per_partition // _ROOM_STEP_BYTES * _ROOM_STEP_BYTES
     prices = replace(hw, sbuf_bytes_per_partition=0)
     return _search(_facts(problem, body, builder), room, prices)
+
+
+def searches() -> int:
+    """How many different contractions this process has searched for."""
+    return _search.cache_info().currsize
 
 
 def _facts(q: Problem, body: Body, builder: Builder) -> _Facts:
