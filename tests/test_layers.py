@@ -26,6 +26,7 @@ LAYERS = (
         "arrays",
         "cache",
         "checking",
+        "coverage",
         "explain",
         "golden_compare",
         "golden_reference",

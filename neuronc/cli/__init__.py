@@ -33,7 +33,7 @@ VERBS = {
     "check": "say everything that keeps a program from compiling",
     "explain": "explain the code of an error",
     "opt": "run single passes on a program",
-    "ops": "list the operations that neuronc compiles",
+    "ops": "list the operations, and what runs them",
     "golden": "record a reference's outputs, and check against them",
 }
 

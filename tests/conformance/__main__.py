@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.conformance.outcome import PASS, Outcome, run_share
-from tests.conformance.report import COVERAGE, DOCUMENT, coverage_of, document, summary, text
+from tests.conformance.report import DOCUMENT, coverage_of, document, summary, text
 
 
 def run(archive: Path, only: str = "", jobs: int = 2) -> list[Outcome]:
@@ -31,9 +31,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="run the cases whose id contains this")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        "--write", action="store_true", help="rewrite docs/conformance.md and coverage.json"
-    )
+    parser.add_argument("--write", action="store_true", help="rewrite docs/conformance.md")
     options = parser.parse_args()
     start = time.perf_counter()
     outcomes = run(options.archive, options.only, options.jobs)
@@ -44,7 +42,6 @@ def main() -> int:
         print(text(outcomes, seconds))
     if options.write:
         DOCUMENT.write_text(document(outcomes))
-        COVERAGE.write_text(json.dumps(coverage_of(outcomes), indent=1) + "\n")
     return int(any(o.status != PASS for o in outcomes))
 
 

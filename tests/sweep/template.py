@@ -103,10 +103,7 @@ def _element(letter: str, kind: str) -> str:
 
 
 def _width(kind: str) -> int:
-    row = BY_NAME.get(kind)
-    if row is None:
-        return 8
-    return bits(row.numpy) if row.is_integer else 8 * row.bytes
+    return bits(BY_NAME[kind].numpy) if kind in BY_NAME else 8
 
 
 def _filled(text: str, kind: str) -> str:

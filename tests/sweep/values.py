@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuronc.dtypes import BY_NAME, ElementType
+from neuronc.numerics.casting import bits
 from tests.sweep.template import Template
 
 Array = NDArray[np.generic]
@@ -44,7 +45,7 @@ def _row(letter: str, kind: str) -> ElementType:
     if letter == "T":
         return BY_NAME.get(kind, BY_NAME["i8"])
     if letter == "U":
-        return BY_NAME[f"ui{8 * BY_NAME.get(kind, BY_NAME['i8']).bytes}"]
+        return BY_NAME[f"ui{bits(BY_NAME.get(kind, BY_NAME['i8']).numpy)}"]
     return BY_NAME[letter]
 
 
@@ -78,6 +79,12 @@ def _any_integer(shape: tuple[int, ...], row: ElementType, random: Random) -> Ar
         flat[i] = edges[int(random.integers(len(edges)))]
     held = np.array([int(v) for v in flat], np.uint64 if info.min == 0 else np.int64)
     return held.astype(row.numpy).reshape(shape)
+
+
+def _finite(shape: tuple[int, ...], row: ElementType, random: Random, index: int) -> Array:
+    """Anything but NaN, which has no place in a partial order."""
+    x = _any(shape, row, random, index)
+    return np.where(np.isnan(x.astype(np.complex128)), np.ones((), row.numpy), x)
 
 
 def _moderate(shape: tuple[int, ...], row: ElementType, random: Random, index: int) -> Array:
@@ -134,6 +141,7 @@ def _positive(shape: tuple[int, ...], row: ElementType, random: Random, index: i
 
 MAKERS: dict[str, Callable[[tuple[int, ...], ElementType, Random, int], Array]] = {
     "any": _any,
+    "finite": _finite,
     "moderate": _moderate,
     "ordered": _ordered,
     "orders": _orders,
