@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch._higher_order_ops.while_loop import while_loop
 
 import neuronc
 import neuronc.torch
+from neuronc.cli import main
 
 
 def mlp() -> torch.nn.Module:
@@ -68,3 +71,83 @@ def test_everything_unsupported_is_in_one_error() -> None:
     assert "eig" in str(caught.value)
     assert "svd" in str(caught.value)
     assert "test_torch_export.py:" in str(caught.value)
+
+
+def test_the_page_of_operations_is_current_and_complete() -> None:
+    generator = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "aten.py"))
+    assert generator["PAGE"].read_text() == generator["page"]()
+    assert "|  |" not in generator["PAGE"].read_text()
+
+
+def test_control_flow_stays_control_flow() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            chosen = torch.cond(x.sum() > 0, lambda v: v.sin(), lambda v: v.cos(), (x,))
+            count, total = while_loop(
+                lambda i, v: i < 5, lambda i, v: (i + 1, v * 1.5), (torch.tensor(0), x)
+            )
+            return chosen, count, total
+
+    compiled = neuronc.torch.compile_model(Model(), (X,))
+    found = neuronc.load(compiled)(X.numpy())
+    assert [error_of(f, w) < 1e-6 for f, w in zip(found, Model()(X), strict=True)] == [True] * 3
+    kinds = {type(step).__name__ for step in compiled.model.program}
+    assert {"While", "Case"} <= kinds
+
+
+def test_tied_weights_are_one_argument() -> None:
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = torch.nn.Linear(16, 16, bias=False)
+            self.last = torch.nn.Linear(16, 16, bias=False)
+            self.last.weight = self.first.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.first(x).relu())
+
+    assert list(neuronc.torch.export(Model(), (X,)).weights) == ["first.weight"]
+
+
+def test_indices_count_from_the_end_and_may_be_masked() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            put = x.index_put((i,), torch.ones(2, 16), accumulate=True)
+            return x[i, -1], x[:, [-2, 3]], put, x.gather(1, i[None].abs()), x.masked_fill(x > 0, 7)
+
+    index = torch.tensor([-1, 0])
+    found = neuronc.load(neuronc.torch.compile_model(Model(), (X, index)))(X.numpy(), index.numpy())
+    for ours, theirs in zip(found, Model()(X, index), strict=True):
+        np.testing.assert_array_equal(ours, theirs.numpy())
+
+
+def test_a_dynamic_program_compiles_for_a_bucket(tmp_path: Path) -> None:
+    model, batch = mlp(), torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(model, (X,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, tmp_path / "m.pt2")
+    words = ["compile", str(tmp_path / "m.pt2"), "-o", str(tmp_path / "m.neff")]
+    assert main([*words, "--shape", "input=5x16", "--quiet"]) == 0
+    x = torch.randn(5, 16)
+    assert error_of(neuronc.load(tmp_path / "m.neff")(x.numpy())[0], model(x)) < 2e-6
+
+
+def test_a_masked_row_of_attention_is_zero_as_in_torch() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, q: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.scaled_dot_product_attention(q, q, q, attn_mask=mask)
+
+    q, mask = torch.randn(1, 2, 4, 8), torch.ones(4, 4, dtype=torch.bool)
+    mask[1] = False
+    (found,) = neuronc.load(neuronc.torch.compile_model(Model(), (q, mask)))(
+        q.numpy(), mask.numpy()
+    )
+    assert error_of(found, Model()(q, mask)) < 1e-6
+    assert not found[0, 0, 1].any()
+
+
+def test_a_weight_outside_is_never_looked_at() -> None:
+    """Its values may change after the compilation: even equal numbers are no splat."""
+    model = torch.nn.Linear(16, 4)
+    torch.nn.init.zeros_(model.weight)
+    compiled = neuronc.torch.compile_model(model, (X,), external_weights=True)
+    assert {c.external for c in compiled.model.constants} == {"weight", "bias"}

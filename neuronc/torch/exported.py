@@ -151,16 +151,18 @@ class _Emission:
         return Argument(self.nodes[node], name, tied.get(name, -1))
 
     def _weights(self, specs: Sequence[Any]) -> list[Argument]:
-        """One argument for each distinct tensor; placeholders of tied ones share it."""
+        """One argument for each distinct tensor; tied ones share the first of their names."""
         arguments: list[Argument] = []
         first: dict[tuple[Any, ...], Node] = {}
+        known = cast(dict[str, torch.Tensor], self.program.state_dict)
+        named = {_identity(t): n for n, t in reversed(known.items())}
         for spec in specs:
             node = self.nodes[spec.arg.name]
             if not node.users:
                 continue
-            name = str(spec.target or spec.arg.name)
             tensor = self._tensor(spec.target)
-            key = _identity(tensor, name)
+            key = _identity(tensor)
+            name = named.get(key, str(spec.target))
             if key in first:
                 node.replace_all_uses_with(first[key])
                 continue
@@ -173,7 +175,7 @@ class _Emission:
         return _tensor(self.program, name)
 
 
-def _identity(tensor: torch.Tensor, name: str) -> tuple[Any, ...]:
+def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
     """What tied tensors have in common; those without data are only themselves."""
     if tensor.device.type == "meta" or not tensor.numel():
         return (id(tensor),)

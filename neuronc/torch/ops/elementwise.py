@@ -65,6 +65,8 @@ def _unary(torch_name: str, name: str) -> Emitter:
             return (
                 s.b.one("abs", [x], s.out.shape, s.out.element) if is_complex(element_of(x)) else y
             )
+        if torch_name == "sign" and s.out.element in ("i1", "ui8"):
+            return s.b.convert(s.b.convert(y, "i1"), s.out.element)
         if torch_name == "neg" and element_of(y).startswith("ui"):
             return s.b.subtract(s.b.like(0, y), y)
         return s.b.unary(name, y)
@@ -210,7 +212,7 @@ aten("bitwise_right_shift.Tensor", "bitwise_right_shift.Tensor_Scalar")(_shifted
 def _sum(name: str, x: Operand, y: Operand, alpha: Number, s: Scope) -> Value:
     """X plus or minus alpha y, rounded once."""
     if s.out.element == "i1":
-        return s.b.binary("or", s.fit(x), s.fit(y))
+        return s.b.binary("or", s.fit(x), s.fit(y)) if alpha else s.fit(x)
     if alpha == 1:
         return s.b.binary(name, s.fit(x), s.fit(y))
     kind = opmath(s.out.element)

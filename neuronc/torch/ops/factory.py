@@ -90,7 +90,7 @@ def linspace(s: Scope, start: float, end: float, steps: int, **_: object) -> Val
     rest = b.subtract(b.like(n - 1, index), index)
     up = b.add(b.multiply(index, b.like(step, index)), b.like(start, index))
     down = b.subtract(b.like(end, index), b.multiply(rest, b.like(step, index)))
-    first = b.compare("LT", index, b.like(n // 2, index))
+    first = b.compare("LT", index, b.like(max(n // 2, 1), index))
     return s.narrow(b.select(first, up, down))
 
 

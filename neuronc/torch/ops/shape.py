@@ -46,7 +46,7 @@ def convert_element_type(s: Scope, x: Value, dtype: object) -> Value:
     return s.b.convert(x, s.out.element)
 
 
-@aten("copy", "copy_")
+@aten("copy")
 def copy(s: Scope, x: Value, source: Value, *_: object) -> Value:
     """The source, in the type and shape of x."""
     return s.fit(source)
@@ -316,16 +316,6 @@ def constant_pad(s: Scope, x: Value, pad: Sizes, value: Operand = 0) -> Value:
     return s.b.pad(x, s.cast(value), low, high)
 
 
-@aten("pad")
-def pad(
-    s: Scope, x: Value, pad: Sizes, mode: str = "constant", value: float | None = None
-) -> Value:
-    """The edges in any of torch's ways."""
-    if mode == "constant":
-        return constant_pad(s, x, pad, 0 if value is None else value)
-    return _mirrored(s, x, pad, mode)
-
-
 def _mirrored(s: Scope, x: Value, pad: Sizes, mode: str) -> Value:
     """Edges that repeat what is inside, dimension by dimension."""
     low, high = _by_dimension(pad, len(shape_of(x)))
@@ -340,7 +330,6 @@ def _mirrored(s: Scope, x: Value, pad: Sizes, mode: str) -> Value:
 Indices = NDArray[np.int64]
 _INSIDE: dict[str, Callable[[Indices, int], Indices]] = {
     "replicate": lambda at, n: np.clip(at, 0, n - 1),
-    "circular": lambda at, n: at % n,
     "reflect": lambda at, n: n - 1 - np.abs(n - 1 - np.abs(at)),
 }
 

@@ -1,0 +1,73 @@
+"""Write docs/aten.md: what becomes of every operation of torch's core opset.
+
+python docs/aten.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neuronc.torch.decompositions import decompositions
+from neuronc.torch.ops import emitter_of
+from neuronc.torch.table import EMITTERS, REFUSED
+
+PAGE = Path(__file__).parent / "aten.md"
+HEAD = """# ATen operations
+
+Written by `python docs/aten.py`, for torch {version}. *Supported* operations have an emitter in
+`neuronc/torch/ops`; *decomposed* ones torch takes apart into supported ones before neuronc sees
+them; *refused* ones end the export with `NRC-0901`, which names all of them at once.
+`neuronc.torch.register` gives a meaning to operations of your own.
+
+## The core opset
+
+| operation | what becomes of it |
+|---|---|
+"""
+MORE = """
+## Beyond the core
+
+These have emitters too, so they stay whole instead of being taken apart:
+
+{names}.
+"""
+
+
+def core() -> list[Any]:
+    """Every overload that torch tags as core, by name."""
+    found: list[Any] = []
+    for name in torch._C._dispatch_get_all_op_names():
+        if not name.startswith("aten::"):
+            continue
+        base, _, overload = name.removeprefix("aten::").partition(".")
+        op = getattr(getattr(torch.ops.aten, base), overload or "default")
+        if torch.Tag.core in op.tags:
+            found.append(op)
+    return sorted(found, key=str)
+
+
+def fate(op: Any, table: dict[Any, Any]) -> str:
+    """What becomes of one operation; empty if nothing is known, which is a bug."""
+    if emitter_of(op) is not None:
+        return "supported"
+    if str(op) in REFUSED:
+        return f"refused (`NRC-0901`): {REFUSED[str(op)]}"
+    return "decomposed" if op in table else ""
+
+
+def page() -> str:
+    """The page."""
+    table = decompositions()
+    ops = core()
+    rows = "".join(f"| `{op}` | {fate(op, table)} |\n" for op in ops)
+    more = sorted(set(EMITTERS) - set(map(str, ops)))
+    names = ",\n".join(f"`{name}`" for name in more)
+    version = torch.__version__.partition("+")[0]
+    return HEAD.format(version=version) + rows + MORE.format(names=names)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
