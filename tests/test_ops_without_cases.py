@@ -340,6 +340,14 @@ SAMPLES: dict[str, Sample] = {
         [X34, np.zeros(2, np.int32)],
         lambda x, i: x,
     ),
+    "next_after of a narrow type": Sample(
+        "%x: tensor<4xf16>, %y: tensor<4xf16>",
+        "tensor<4xf16>",
+        "%0 = chlo.next_after %x, %y : tensor<4xf16>, tensor<4xf16> -> tensor<4xf16>\n"
+        "return %0 : tensor<4xf16>",
+        [np.array([0, 1, -1, 3.5], np.float16), np.array([1, 0, 0, 9], np.float16)],
+        np.nextafter,
+    ),
     "tuples of the signature": Sample(
         "%a: tensor<2xf32>, %t: tuple<tensor<3x4xf32>, tuple<tensor<2xi32>>>",
         "(tuple<tuple<tensor<2xi32>, tensor<2xf32>>, tensor<3x4xf32>>)",

@@ -252,7 +252,7 @@ _ROWS: tuple[Function, ...] = (
     Function(65, "is_inf", 1, _mixed(None, np.isinf), np.isinf, result="bool"),
     Function(66, "is_pos_inf", 1, _mixed(None, floats.is_positive_infinity), result="bool"),
     Function(67, "is_neg_inf", 1, _mixed(None, floats.is_negative_infinity), result="bool"),
-    Function(68, "next_after", 2, dispatch(f=floats.next_after), np.nextafter),
+    Function(68, "next_after", 2, dispatch(f=floats.next_after)),
     # exponentials and roots
     Function(80, "exponential", 1, _real(np.exp, complexes.exponential), np.exp),
     Function(
