@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from neuronc.artifact.footprint import Footprint, footprint
 from neuronc.artifact.model import Artifact, Call, Kernel, Step, While
 from neuronc.hardware import GENERATIONS
-from neuronc.isa.table import ENGINES
+from neuronc.isa.instructions import Transpose
+from neuronc.isa.table import ENGINES, Engine
 from neuronc.units import format_bytes, format_count, format_seconds, format_share
 
 
@@ -40,6 +41,8 @@ class Report:
     footprint: Footprint
     hbm_limit_bytes: int
     tensor_flops: int
+    transposes: int
+    """Blocks that the tensor engine turns because an operand does not lie as a matmul wants it."""
     library_flops: int
     library: dict[str, int]
     """Functions that run as library instructions, and how often."""
@@ -67,6 +70,7 @@ class Report:
             ("", _parts(self.footprint)),
             ("HBM moved", self._moved()),
             ("FLOPs", f"{format_count(self.tensor_flops)} on the tensor engine"),
+            ("transposes", f"{self.transposes} of blocks on the tensor engine"),
             ("library", f"{format_share(self.library_flops, total)} of FLOPs; {library}"),
             ("latency", f"{format_seconds(self.seconds)} estimated{self._loops_note()}"),
         ]
@@ -106,6 +110,7 @@ def report_of(artifact: Artifact) -> Report:
         footprint=parts,
         hbm_limit_bytes=hw.hbm_bytes,
         tensor_flops=sum(k.flops * count for k, count in called),
+        transposes=sum(_transposes(k) * count for k, count in called),
         library_flops=sum(k.library_flops * count for k, count in called),
         library=_library(called),
         seconds=run.seconds,
@@ -151,6 +156,11 @@ def _instructions(kernels: Sequence[Kernel]) -> dict[str, int]:
         engine.name.lower(): sum(len(k.streams[engine]) for k in kernels if engine in k.streams)
         for engine in ENGINES
     }
+
+
+def _transposes(kernel: Kernel) -> int:
+    stream = kernel.streams.get(Engine.TENSOR)
+    return 0 if stream is None else int((stream["opcode"] == Transpose.opcode).sum())
 
 
 def _library(called: Sequence[tuple[Kernel, int]]) -> dict[str, int]:
