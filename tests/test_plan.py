@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, SSAValue
@@ -28,6 +29,7 @@ from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.passes.tile_index import ties_of
+from neuronc.passes.unroll import Unroll
 from neuronc.pipeline import Options, ignore, lower
 
 Symbol = tuple[Any, ...]
@@ -203,6 +205,8 @@ def assert_planned(fn: Callable[..., Any], *args: Any, donated: tuple[int, ...] 
 
 def assert_source_planned(source: Any) -> Plan:
     module, _ = lower(source, "plan", Options(stop_after="fused"), ignore)
+    # The plan is of one list of calls: repeated layers are functions until the pass before it.
+    Unroll().apply(Context(), module)
     made = plan(module)
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
     for seed in range(3):
