@@ -151,3 +151,16 @@ def test_a_weight_outside_is_never_looked_at() -> None:
     torch.nn.init.zeros_(model.weight)
     compiled = neuronc.torch.compile_model(model, (X,), external_weights=True)
     assert {c.external for c in compiled.model.constants} == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_a_grid_is_sampled_in_all_of_its_ways(mode: str, padding: str) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+            sample = torch.nn.functional.grid_sample
+            return sample(x, grid, mode=mode, padding_mode=padding, align_corners=False)
+
+    x, grid = torch.randn(1, 2, 5, 6), 1.3 * torch.rand(1, 4, 3, 2) - 0.7
+    program = neuronc.load(neuronc.torch.compile_model(Model(), (x, grid)))
+    assert error_of(program(x.numpy(), grid.numpy())[0], Model()(x, grid)) < 1e-5

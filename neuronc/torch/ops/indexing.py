@@ -14,9 +14,10 @@ import torch
 from torch.fx import Node
 
 from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.ops.elementwise import floored
 from neuronc.torch.ops.reductions import highest, lowest, running
 from neuronc.torch.ranges import Range
-from neuronc.torch.scope import Scope, axis
+from neuronc.torch.scope import Scope, axis, is_real
 from neuronc.torch.table import Operand, aten
 
 Combine = Callable[[Build, Value, Value], list[Value]]
@@ -186,8 +187,13 @@ def scatter_reduce(
     made = _scatter(s, start, dim, index, source, how)
     if reduce == "mean":
         count = b.add(hits, b.like(1, hits)) if include_self else hits
-        made = b.select(touched, b.divide(made, b.maximum(count, b.like(1, count))), start)
+        made = b.select(touched, floored_mean(b, made, b.maximum(count, b.like(1, count))), start)
     return made
+
+
+def floored_mean(b: Build, total: Value, count: Value) -> Value:
+    """Total / count; of integers toward minus infinity, as torch has it."""
+    return b.divide(total, count) if is_real(total) else floored(b, total, count)
 
 
 # Indexing with several tensors, as NumPy has it.
@@ -286,6 +292,10 @@ def _along(
     s: Scope, x: Value, dim: int, index: Value, source: Value, alpha: float, how: str
 ) -> Value:
     b, at = s.b, axis(dim, x)
+    if not shape_of(x):
+        updates = b.reshape(s.cast(source), ())
+        updates = b.multiply(updates, b.like(alpha, updates)) if alpha != 1 else updates
+        return COMBINE[how](b, x, updates)[0]
     count = prod(shape_of(index))
     rest = shape_of(x)
     wanted = tuple(count if d == at else n for d, n in enumerate(rest))
@@ -332,72 +342,3 @@ def bucketize(s: Scope, x: Value, y: Value, *_: object, **more: object) -> Value
     after = more.get("right") or more.get("side") == "right"
     below = b.compare("LE" if after else "LT", right, left)
     return b.fold("add", b.convert(below, s.out.element), 0, [rank - 1])
-
-
-@aten("grid_sampler_2d")
-def grid_sampler(s: Scope, x: Value, grid: Value, mode: int, padding: int, align: bool) -> Value:
-    """x[N, C, H, W] at the places grid[N, h, w, (x, y)] in -1 to 1; bilinear or nearest."""
-    b, (n, c, height, width) = s.b, shape_of(x)
-    h, w = shape_of(grid)[1:3]
-    y = s.wide(x)
-    flat = b.reshape(b.transpose(y, [0, 2, 3, 1]), (n * height * width, c))
-    places = [b.reshape(b.slice_dim(s.wide(grid), 3, k, k + 1), (n, h, w)) for k in range(2)]
-    at = [_pixel(b, p, e, align, padding) for p, e in zip(places, (width, height), strict=True)]
-    if mode == 1:
-        corners = [[b.unary("round_nearest_even", p)] for p in at]
-    else:
-        floors = [b.unary("floor", p) for p in at]
-        corners = [[f, b.add(f, b.like(1, f))] for f in floors]
-    total: Value | None = None
-    for column in corners[0]:
-        for row in corners[1]:
-            found = _corner(b, flat, column, row, (height, width), c)
-            if mode != 1:
-                share = _share(b, at, (column, row))
-                found = b.multiply(found, b.broadcast_in_dim(share, shape_of(found), [0, 1, 2]))
-            total = found if total is None else b.add(total, found)
-    assert total is not None
-    return s.narrow(b.transpose(total, [0, 3, 1, 2]))
-
-
-def _pixel(b: Build, place: Value, extent: int, align: bool, padding: int) -> Value:
-    """From -1 to 1 to pixels; `padding` 1 clips at the border."""
-    if align:
-        scaled = b.multiply(b.add(place, b.like(1, place)), b.like((extent - 1) / 2, place))
-    else:
-        grown = b.multiply(b.add(place, b.like(1, place)), b.like(extent, place))
-        scaled = b.multiply(b.subtract(grown, b.like(1, place)), b.like(0.5, place))
-    if padding == 1:
-        scaled = b.minimum(b.maximum(scaled, b.like(0, scaled)), b.like(extent - 1, scaled))
-    return scaled
-
-
-def _share(b: Build, at: list[Value], corner: tuple[Value, Value]) -> Value:
-    """The weight of a corner: 1 less the distance in each direction."""
-    parts = [
-        b.subtract(b.like(1, p), b.unary("abs", b.subtract(p, q)))
-        for p, q in zip(at, corner, strict=True)
-    ]
-    return b.multiply(parts[0], parts[1])
-
-
-def _corner(
-    b: Build, flat: Value, column: Value, row: Value, size: tuple[int, int], c: int
-) -> Value:
-    """found[N, h, w, C]: the pixels at whole places, 0 outside of the image."""
-    height, width = size
-    inside: Value | None = None
-    clipped: list[Value] = []
-    for place, extent in ((column, width), (row, height)):
-        for direction, edge in (("GE", 0), ("LE", extent - 1)):
-            ok = b.compare(direction, place, b.like(edge, place))
-            inside = ok if inside is None else b.binary("and", inside, ok)
-        low = b.maximum(place, b.like(0, place))
-        clipped.append(b.convert(b.minimum(low, b.like(extent - 1, place)), "i32"))
-    image = b.iota(shape_of(column), 0, "i32")
-    base = b.add(b.multiply(image, b.like(height, image)), clipped[1])
-    index = b.add(b.multiply(base, b.like(width, base)), clipped[0])
-    found = take(b, flat, index, 0)
-    assert inside is not None
-    over = b.broadcast_in_dim(inside, shape_of(found), [0, 1, 2])
-    return b.select(over, found, b.like(0, found))
