@@ -73,6 +73,21 @@ def test_everything_unsupported_is_in_one_error() -> None:
     assert "test_torch_export.py:" in str(caught.value)
 
 
+@pytest.mark.parametrize("chance", [0.0, 0.5])
+def test_attention_that_drops_probabilities_is_refused(chance: float) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, q: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.scaled_dot_product_attention(q, q, q, dropout_p=chance)
+
+    q = torch.zeros(1, 2, 4, 8)
+    if not chance:
+        neuronc.torch.export(Model(), (q,))
+        return
+    with pytest.raises(neuronc.NeuroncError, match="dropout_p is not 0") as caught:
+        neuronc.torch.export(Model(), (q,))
+    assert caught.value.code == "NRC-0901"
+
+
 def test_the_page_of_operations_is_current_and_complete() -> None:
     generator = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "aten.py"))
     assert generator["PAGE"].read_text() == generator["page"]()

@@ -31,7 +31,7 @@ from neuronc.torch.locations import describe, location
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.ranges import INT32, Range, index_bounds, range_of, range_of_values
 from neuronc.torch.scope import Scope, Spec
-from neuronc.torch.table import REFUSED, name_of
+from neuronc.torch.table import CUSTOM, DROPOUT, REFUSED, name_of
 
 LISTED_MAX = 20
 """Unsupported operations that a message spells out."""
@@ -142,6 +142,8 @@ def check_graph(graph: GraphModule) -> None:
 def _complaint(node: Node) -> str:
     name = name_of(node.target)
     why = f": {REFUSED[name]}" if name in REFUSED else ""
+    if _drops(node):
+        why = ": dropout_p is not 0; export the model in eval mode, or drop by nn.Dropout"
     return f"{name} at {describe(node)}{why}"
 
 
@@ -153,7 +155,17 @@ def _unsupported(graph: GraphModule) -> Iterable[Node]:
                 yield from _unsupported(inner)
         elif node.op in ("call_function", "call_method", "call_module"):
             known = node.target is operator.getitem or emitter_of(node.target)
-            yield from () if known else (node,)
+            yield from () if known and not _drops(node) else (node,)
+
+
+def _drops(node: Node) -> bool:
+    """Whether attention is asked to drop probabilities, and nobody gave that a meaning."""
+    name = name_of(node.target)
+    at = DROPOUT.get(name)
+    if at is None or name in CUSTOM:
+        return False
+    given = node.args[at] if at < len(node.args) else node.kwargs.get("dropout_p", 0.0)
+    return bool(given)
 
 
 class Walk:

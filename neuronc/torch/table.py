@@ -43,6 +43,13 @@ REFUSED: dict[str, str] = {
 }
 """Why, for operations that cannot be supported in a static graph."""
 
+DROPOUT: dict[str, int] = {
+    "aten.scaled_dot_product_attention.default": 4,
+    "aten._scaled_dot_product_flash_attention_for_cpu.default": 3,
+    "aten._scaled_dot_product_flash_attention_for_cpu_backward.default": 6,
+}
+"""Where attention takes `dropout_p`: its emitters keep every probability, so it must be 0."""
+
 
 def aten(*overloads: str) -> Callable[[EmitterT], EmitterT]:
     """Register the emitter of ATen overloads; without a dot, of the default one."""
