@@ -208,33 +208,29 @@ class Builder:
         between partitions, `free` the (step, count) pairs that run along the columns.
         """
         buffer, base, step = window
-        if buffer in self._residents:
-            self._copy(ref, column, lanes, window, free, store)
-            return
+        move = self.cast if buffer in self._residents else self.dma
         for shift, at, pairs in _at_most(free or ((1, 1),), FREE_DIMENSIONS_MAX):
-            outside = hbm(buffer, base + shift, ((step, lanes[1]), *pairs))
-            inside = ref.at(column + at, shape_pairs([n for _, n in pairs]), *lanes)
-            self.dma(*((outside, inside) if store else (inside, outside)))
-
-    def _copy(
-        self,
-        ref: Ref,
-        column: Affine,
-        lanes: tuple[int, int],
-        window: tuple[SSAValue, Affine, int],
-        free: tuple[tuple[int, int], ...],
-        store: bool,
-    ) -> None:
-        """Columns of a block to or from a resident, on the same partitions."""
-        buffer, base, step = window
-        layout = self._residents[buffer].layout
-        for shift, at, pairs in _at_most(free or ((1, 1),), FREE_DIMENSIONS_MAX):
-            outside = layout.access(base + shift, lanes, step, pairs, self._counts)
+            outside = self._outside(buffer, base + shift, lanes, step, pairs)
             if outside is None:
                 self.rejected.add(buffer)
                 return
             inside = ref.at(column + at, shape_pairs([n for _, n in pairs]), *lanes)
-            self.cast(*(((buffer, outside), inside) if store else (inside, (buffer, outside))))
+            move(*((outside, inside) if store else (inside, outside)))
+
+    def _outside(
+        self,
+        buffer: SSAValue,
+        base: Affine,
+        lanes: tuple[int, int],
+        step: int,
+        pairs: tuple[tuple[int, int], ...],
+    ) -> Operand | None:
+        """A window of a buffer in HBM, or on chip; None where partitions cannot follow it."""
+        found = self._residents.get(buffer)
+        if found is None:
+            return hbm(buffer, base, ((step, lanes[1]), *pairs))
+        access = found.layout.access(base, lanes, step, pairs, self._counts)
+        return None if access is None else (buffer, access)
 
     def number(
         self,
