@@ -5,8 +5,10 @@
     for N / 128 { load ids[128, 1]; clamp; times D; tile.gather y[128, D], table, offsets }
 
 Each index becomes one element offset, computed exactly on gpsimd; the DMA queue then moves one
-window an offset. A scatter updates its operand's buffer in place (the program copies it first
-where the old value is still needed), in index order, and skips windows that are out of bounds.
+window an offset. It skips negative offsets, so they count from the lowest address where the table
+is read backwards (a reversed view). A scatter updates its operand's buffer in place (the program
+copies it first where the old value is still needed), in index order, and skips windows that are
+out of bounds.
 """
 
 from __future__ import annotations
@@ -94,23 +96,30 @@ def _start(
 ) -> tuple[int, Ref]:
     """The clamped start as a constant offset and a [1, 1] block of the rest."""
     offset = 0
-    total = builder.alloc(1, 1, _I32)
-    builder.fill(total.all(), 0.0)
+    moving: list[tuple[SSAValue, int, int]] = []
     for value, extent, size, stride in zip(
         starts, operand.shape, sizes, operand.strides, strict=True
     ):
         source = body.source(value)
         if isinstance(source, np.ndarray):
             offset += min(max(int(source), 0), extent - size) * stride
-            continue
-        if extent == size or not stride:
-            continue
+        elif extent > size and stride:
+            moving.append((value, extent - size, stride))
+    lift = sum(_backwards(limit, stride) for _, limit, stride in moving)
+    total = builder.alloc(1, 1, _I32)
+    builder.fill(total.all(), float(lift))
+    for value, limit, stride in moving:
         view = view_in(body, value)
         place = (view.source, Affine(view.offset), 0)
         index = _load_index(builder, element(value).name, place, 1)
-        _clamp(builder, index, extent - size)
+        _clamp(builder, index, limit)
         _add_scaled(builder, total, index, stride)
-    return offset, total
+    return offset - lift, total
+
+
+def _backwards(limit: int, stride: int) -> int:
+    """How far below its start an index of at most `limit` reaches."""
+    return max(0, -stride) * limit
 
 
 def _move(builder: Builder, dst: View, src: View, offset: int, index: Ref, scatter: bool) -> None:
@@ -177,6 +186,12 @@ class Indexing:
     batching: tuple[tuple[int, int], ...]
     """(dimension of the operand, dimension of the indices) that advance together."""
 
+    def lift(self, operand: View) -> int:
+        """How far below the operand's start a window can begin: where it is read backwards."""
+        limits = {d: operand.shape[d] - self.sizes[d] for d in self.indexed}
+        limits |= {d: operand.shape[d] - 1 for d, _ in self.batching}
+        return sum(_backwards(limit, operand.strides[d]) for d, limit in limits.items())
+
     @staticmethod
     def of_gather(op: Operation) -> Indexing:
         """The indexing of a gather."""
@@ -233,7 +248,8 @@ def _gather(body: Body, builder: Builder, hw: Generation, op: Operation) -> None
     inside, outside = _window_pairs(how, operand, whole)
     for lanes in _lanes(body, builder, hw, how, operand, whole, clamp=True):
         dst = hbm(_of(whole), lanes.start, ((lanes.step, lanes.count), *outside))
-        builder.gather(dst, hbm(_of(operand), operand.offset, inside), lanes.offsets.all())
+        lowest = operand.offset - how.lift(operand)
+        builder.gather(dst, hbm(_of(operand), lowest, inside), lanes.offsets.all())
 
 
 def _scatter(body: Body, builder: Builder, hw: Generation, op: ScatterOp) -> None:
@@ -308,7 +324,7 @@ def _lanes(
     for starts, taken in builder.nest(batch.sizes, counts):
         tile, lanes = Tile(starts, taken), taken[-1]
         total = builder.alloc(lanes, 1, _I32)
-        base = tile.offset(batch.base.strides)
+        base = tile.offset(batch.base.strides) + how.lift(operand)
         builder.iota(total.all(), base, batch.base.strides[-1], [0])
         inside: Ref | None = None
         for component, d in enumerate(how.indexed):
