@@ -61,6 +61,11 @@ class Scope:
         self.values.append(value)
         return value
 
+    @property
+    def may_be_nan(self) -> bool:
+        """Whether any argument may hold NaN."""
+        return any(a.data == "special" for a in self.arguments)
+
     def op(
         self,
         name: str,
@@ -90,13 +95,14 @@ class Scope:
         regions: str = "",
         reads: Sequence[str] = (),
     ) -> list[Value]:
-        """Append an op with several results, each a type, a bound and its exactness."""
-        stem = self.names.fresh()
-        many = len(results) > 1
-        values = [
-            Value(f"{stem}#{i}" if many else stem, t, *settled(t, b, e))
-            for i, (t, b, e) in enumerate(results)
-        ]
+        """Append an op with several results, each a type, a bound and its exactness.
+
+        A single rounded result is named `%e` and a number, so that `noise` finds it.
+        """
+        known = [(t, *settled(t, b, e)) for t, b, e in results]
+        many = len(known) > 1
+        stem = self.names.fresh("v" if many or known[0][2] else "e")
+        values = [Value(f"{stem}#{i}" if many else stem, *about) for i, about in enumerate(known)]
         head = f"{stem}:{len(results)}" if many else stem
         text = (
             f"{head} = {_quoted(name)}({_names(operands)})"

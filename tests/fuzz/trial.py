@@ -2,7 +2,8 @@
 
 Exact results must be equal (NaN equals NaN, zeros of either sign are one). The others may differ by
 what rounding does to them: XLA runs the same text in its own types and in float64, on the same
-inputs and on some perturbed by a rounding error; the largest difference between the two runs, and
+inputs and on some perturbed by a rounding error, and once more in float64 with a rounding error
+added to every rounded value (`noise`); the largest difference between the first two runs, and
 between the float64 runs, is one realisation of the error. Ours may be ten times that, plus 64
 roundings of the result itself and of its root mean square, and 8 of its bound (which knows no
 cancellation), in the program's coarsest float type.
@@ -20,6 +21,7 @@ from neuronc.artifact.container import read, to_bytes
 from neuronc.dtypes import BY_NAME
 from neuronc.pipeline import compile_artifact
 from neuronc.runtime.program import Program as Runnable
+from tests.fuzz.noise import noisy
 from tests.fuzz.oracle import Array, compile_program, widened
 from tests.fuzz.scope import Argument, Program
 from tests.fuzz.values import FLOATS
@@ -91,6 +93,7 @@ def _bounds(
     """For every result, how far one may be from the float64 result, and that."""
     assert callable(reference)
     exact_run = compile_program(widened(program.text))
+    noisy_run = compile_program(noisy(program.text))
     rng = np.random.default_rng(0)
     centre = exact_run([_widen(x) for x in inputs])
     spread = [np.zeros(x.shape) for x in centre]
@@ -102,9 +105,10 @@ def _bounds(
             ]
             rounded = reference(near)
             exact = exact_run([_widen(x) for x in near])
-            for s, r, e, c in zip(spread, rounded, exact, centre, strict=True):
-                np.maximum(s, np.nan_to_num(np.abs(_wide(r) - _wide(e))), out=s)
-                np.maximum(s, np.nan_to_num(np.abs(_wide(e) - _wide(c))), out=s)
+            noise = noisy_run([*map(_widen, near), np.float64(k)])
+            for s, r, e, n, c in zip(spread, rounded, exact, noise, centre, strict=True):
+                for x, y in ((r, e), (e, c), (n, e)):
+                    np.maximum(s, np.nan_to_num(np.abs(_wide(x) - _wide(y))), out=s)
     eps = _coarsest(program)
     with np.errstate(all="ignore"):
         return [
