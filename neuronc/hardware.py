@@ -92,6 +92,10 @@ class Generation:
     dma_done_seconds: float
     """From the last byte until an engine that waits for it starts."""
 
+    def __hash__(self) -> int:
+        """By name: prices are looked up by generation all the time, and it has many fields."""
+        return hash(self.name)
+
 
 # 1.3: 128 x 16 KiB of PSUM in 8 banks of 2 KiB on every generation [P].
 _ARRAY = 128  # 1.2: PE array 128 x 128 [P]

@@ -7,133 +7,57 @@
 One operand's block is outermost and stays while blocks of the other pass by. A held block has all
 of K on chip; one that is streamed comes chunk by chunk inside the loop over K, and then the whole
 pair of blocks accumulates in PSUM at once. The result has the rows on the partitions, or, with the
-operands exchanged, the columns. A candidate costs what its busiest engine costs, plus what nothing
-hides: the first loads, the last drain, and drains that find no free bank.
+operands exchanged, the columns. What a candidate costs is worked out by `tiling_cost`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import product
-from math import prod
+from math import inf, prod
 
-from neuronc.dialects.access import Affine
 from neuronc.hardware import Generation
-from neuronc.isa.table import Engine
 from neuronc.passes.body import Body, element
 from neuronc.passes.builder import Builder
-from neuronc.passes.contraction import BATCH, COLUMNS, DEPTH, ROWS, Problem, grow
+from neuronc.passes.contraction import BATCH, COLUMNS, DEPTH, ROWS, Problem
 from neuronc.passes.functions import function_name
 from neuronc.passes.fuse_activation import ACTIVATIONS
-from neuronc.passes.iteration import Load, Tile, tile_shape
-from neuronc.passes.prices import (
-    activation_seconds,
-    copy_seconds,
-    dma_seconds,
-    matmul_seconds,
-    pair_seconds,
-    transpose_seconds,
+from neuronc.passes.iteration import Load
+from neuronc.passes.staging import is_turned
+from neuronc.passes.tiling_cost import (
+    ALL,
+    SBUF_SHARE,
+    TURNS,
+    Estimate,
+    Facts,
+    Side,
+    Tiling,
+    is_line,
+    tiles_of,
 )
-from neuronc.passes.staging import TURNED_PIECES, is_turned
 
-ALL = 1 << 20
 _OUTER_TILES = (1, 2, 4, 8, 16, ALL)
 _INNER_TILES = (1, 2, 4, 8, ALL)
 _CHUNKS = (16, 8, 4, 2, 1)
 _HELD_GROUPS = ((1, 1), (1, 2), (2, 2), (1, 4), (2, 1), (4, 1))
-_TURNS = (3, 2, 1)
-"""Buffers of what is loaded again and again, best first."""
 _BETTER = 0.995
 """Candidates within this share are equal; then the one with fewer and larger transfers wins."""
-_SBUF_SHARE = 0.97
-"""Of SBUF, what the search may plan with; the rest is for what it does not count."""
-_BYTES_WEIGHT = 0.04
-"""Of the time of transfers, what counts where compute hides it: others could use the bytes."""
 _ROOM_STEP_BYTES = 8192
 """Searches that differ by less room share an answer."""
-_NAMES = {ROWS: "rows", COLUMNS: "columns"}
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """How one contraction is cut; counts are of tiles."""
-
-    transposed: bool
-    """The result's columns lie on the partitions, not its rows."""
-    outer: int
-    """The class of dimensions of the operand that is outermost: ROWS or COLUMNS."""
-    outer_tiles: int
-    inner_tiles: int
-    outer_held: bool
-    inner_held: bool
-    stationary_group: int
-    moving_group: int
-    chunk: int
-
-    def __str__(self) -> str:
-        """Render for the printed IR."""
-        inner = ROWS + COLUMNS - self.outer
-        sides = [
-            f"{where} {_NAMES[group]} x{'all' if tiles == ALL else tiles} "
-            f"{'held' if held else 'streamed'}"
-            for where, group, tiles, held in (
-                ("outer", self.outer, self.outer_tiles, self.outer_held),
-                ("inner", inner, self.inner_tiles, self.inner_held),
-            )
-        ]
-        lanes = "columns" if self.transposed else "rows"
-        psum = f"psum {self.stationary_group}x{self.moving_group}"
-        return f"{lanes} on partitions, {', '.join(sides)}, {psum}, chunk {self.chunk}"
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What matters of an operand: where it lies, and how HBM is walked."""
-
-    extents: tuple[int, ...]
-    strides: tuple[int, ...]
-    transposed: bool
-    there: bool
-    """It is in SBUF already, in the layout that the matmul wants."""
-    near: bool
-    """It is in SBUF already."""
-
-    @property
-    def size(self) -> int:
-        return prod(self.extents)
-
-    def run(self, taken: tuple[int, ...]) -> int:
-        """Contiguous elements of a block of the free dimensions."""
-        return _run(taken, self.strides)
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """All that the choice depends on, so that equal shapes are searched once."""
-
-    batch: int
-    sides: tuple[tuple[int, _Side], ...]
-    depth: tuple[int, ...]
-    depth_strides: tuple[tuple[int, tuple[int, ...]], ...]
-    bytes: int
-    casts: int
-    pairs: int
-    activations: int
-    loads: tuple[tuple[int, int], ...]
-    """(class whose full lines it reads or -1 for all of the tile, element bytes)."""
-    stores: tuple[tuple[int, tuple[tuple[int, tuple[int, ...]], ...]], ...]
-    """Element bytes and strides per class of each result in HBM."""
-    lanes: tuple[int, ...]
-    """The classes that may lie on the partitions."""
 
 
 def choose(problem: Problem, body: Body, builder: Builder, hw: Generation) -> Tiling:
     """The cheapest tiling of a contraction; `builder` knows what is on chip already."""
     room = hw.sbuf_bytes_per_partition // _ROOM_STEP_BYTES * _ROOM_STEP_BYTES
-    prices = replace(hw, sbuf_bytes_per_partition=0)
-    return _search(_facts(problem, body, builder), room, prices)
+    return _search(_facts(problem, body, builder), room, _without_room(hw))
+
+
+@cache
+def _without_room(hw: Generation) -> Generation:
+    """The prices alone, which are the same however much of SBUF is taken."""
+    return replace(hw, sbuf_bytes_per_partition=0)
 
 
 def searches() -> int:
@@ -141,7 +65,7 @@ def searches() -> int:
     return _search.cache_info().currsize
 
 
-def _facts(q: Problem, body: Body, builder: Builder) -> _Facts:
+def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
     dot, *epilogue = body.compute
     names = [function_name(op) for op in epilogue]
     activations = sum(name in ACTIVATIONS for name in names)
@@ -150,7 +74,7 @@ def _facts(q: Problem, body: Body, builder: Builder) -> _Facts:
     stored = [(b, v) for b, v in outs if builder.layout_of(b) is None]
     layouts = [found for b, _ in outs if (found := builder.layout_of(b)) is not None]
     lanes = {COLUMNS if layout.across else ROWS for layout in layouts}
-    return _Facts(
+    return Facts(
         batch=q.size(BATCH),
         sides=tuple((g, _side(q, g, body, builder)) for g in (ROWS, COLUMNS)),
         depth=tuple(q.extents(DEPTH)),
@@ -175,33 +99,34 @@ def _facts(q: Problem, body: Body, builder: Builder) -> _Facts:
     )
 
 
-def _side(q: Problem, group: int, body: Body, builder: Builder) -> _Side:
+def _side(q: Problem, group: int, body: Body, builder: Builder) -> Side:
     access = q.operand(group)
     layout = builder.layout_of(body.buffers[access.source]) if access.source else None
     near, turned = layout is not None, is_turned(q, group, layout)
     strides = tuple(q.strides(access, group))
-    return _Side(tuple(q.extents(group)), strides, turned, near and not turned, near)
+    return Side(tuple(q.extents(group)), strides, turned, near and not turned, near)
 
 
 @cache
-def _search(facts: _Facts, room: int, hw: Generation) -> Tiling:
-    estimates = [_Estimate(facts, tiling, room, hw) for tiling in _candidates(facts, hw)]
-    for turns in _TURNS:
+def _search(facts: Facts, room: int, hw: Generation) -> Tiling:
+    estimates = [Estimate(facts, tiling, room, hw) for tiling in _candidates(facts, hw)]
+    for turns in TURNS:
         best: tuple[float, Tiling] | None = None
         for estimate in estimates:
-            if estimate.sbuf_bytes(turns) <= _SBUF_SHARE * room:
-                seconds = estimate.seconds()
-                if best is None or seconds < best[0] * _BETTER:
+            if estimate.sbuf_bytes(turns) <= SBUF_SHARE * room:
+                limit = inf if best is None else best[0] * _BETTER
+                seconds = estimate.seconds(limit)
+                if seconds < limit:
                     best = seconds, estimate.tiling
         if best is not None:
             return best[1]
     return min(estimates, key=lambda estimate: estimate.sbuf_bytes(1)).tiling
 
 
-def _candidates(facts: _Facts, hw: Generation) -> Iterator[Tiling]:
+def _candidates(facts: Facts, hw: Generation) -> Iterator[Tiling]:
     """Every way to cut that PSUM has room for, each once."""
     sides = dict(facts.sides)
-    kt = _tiles(facts.depth, hw.partitions)
+    kt = tiles_of(facts.depth, hw.partitions)
     chunks = sorted({min(c, kt) for c in _CHUNKS}, reverse=True) if len(facts.depth) == 1 else [1]
     banks = hw.psum_bytes_per_partition // hw.psum_bank_bytes
     for lanes, outer in product(facts.lanes, (ROWS, COLUMNS)):
@@ -210,8 +135,8 @@ def _candidates(facts: _Facts, hw: Generation) -> Iterator[Tiling]:
             g: hw.stationary_columns_max if g == lanes else hw.matmul_columns_max
             for g in (ROWS, COLUMNS)
         }
-        count = {g: _tiles(sides[g].extents, widest[g]) for g in (ROWS, COLUMNS)}
-        wide = {g: _is_line(sides[g].extents, widest[g]) for g in (ROWS, COLUMNS)}
+        count = {g: tiles_of(sides[g].extents, widest[g]) for g in (ROWS, COLUMNS)}
+        wide = {g: is_line(sides[g].extents, widest[g]) for g in (ROWS, COLUMNS)}
         line = ROWS + COLUMNS - lanes
         for a, b in product(
             _limited(_OUTER_TILES, count[outer]), _limited(_INNER_TILES, count[inner])
@@ -243,212 +168,3 @@ def _modes(
 def _limited(choices: tuple[int, ...], count: int) -> list[int]:
     """The block sizes below `count`, and all of it."""
     return [*(c for c in choices if c < count), ALL]
-
-
-@dataclass
-class _Estimate:
-    """The time and room one candidate takes."""
-
-    facts: _Facts
-    tiling: Tiling
-    room: int
-    hw: Generation
-
-    def __post_init__(self) -> None:
-        """Work out the blocks."""
-        f, t, hw = self.facts, self.tiling, self.hw
-        self.lanes, self.line = (COLUMNS, ROWS) if t.transposed else (ROWS, COLUMNS)
-        self.inner = ROWS + COLUMNS - t.outer
-        self.sides = dict(f.sides)
-        self.depth = prod(f.depth)
-        self.k_tiles = _tiles(f.depth, hw.partitions)
-        self.held = {t.outer: t.outer_held, self.inner: t.inner_held}
-        self.block: dict[int, tuple[int, ...]] = {}
-        self.blocks: dict[int, int] = {}
-        for group, tiles in ((t.outer, t.outer_tiles), (self.inner, t.inner_tiles)):
-            extents = self.sides[group].extents
-            widest = hw.stationary_columns_max if group == self.lanes else hw.matmul_columns_max
-            self.block[group] = grow(extents, tile_shape(extents, widest), tiles)
-            self.blocks[group] = prod(
-                -(-n // b) for n, b in zip(extents, self.block[group], strict=True)
-            )
-        self.twice = self._held_twice()
-
-    def _held_twice(self) -> bool:
-        """Whether what is held may take turns too."""
-        f = self.facts
-        again = sum(
-            self.k_tiles * prod(block) * f.bytes
-            for group, block in self.block.items()
-            if self.held[group] and not self.sides[group].there and self._loads(group) > 1
-        )
-        return self.sbuf_bytes(_TURNS[0]) + again <= _SBUF_SHARE * self.room
-
-    def sbuf_bytes(self, turns: int) -> int:
-        """Bytes of a partition, where what is not held takes turns."""
-        f, t = self.facts, self.tiling
-        total = 0
-        for group, block in self.block.items():
-            side = self.sides[group]
-            if side.there:
-                continue
-            if self.held[group]:
-                total += self.k_tiles * prod(block) * f.bytes
-            else:
-                total += t.chunk * prod(block) * f.bytes * turns
-            if side.transposed and not side.near:
-                pieces = min(-(-prod(block) // self.hw.partitions), TURNED_PIECES)
-                total += pieces * self._chunk_depth() * f.bytes * turns
-        values = f.casts + f.pairs + f.activations + len(f.loads) + 1
-        return total + values * self._line_columns() * 4 * min(turns, 2)
-
-    def _chunk_depth(self) -> int:
-        """Elements of K that a chunk of rows holds."""
-        return min(self.tiling.chunk * self.hw.partitions, self.depth)
-
-    def _line_columns(self) -> int:
-        widest = self.tiling.moving_group * self.hw.matmul_columns_max
-        return min(widest, self.sides[self.line].size)
-
-    def _loads(self, group: int) -> int:
-        """How often the blocks of one operand are brought, all batches together."""
-        own = self.blocks[group]
-        if group == self.tiling.outer:
-            return own if self.held[group] else own * self.blocks[self.inner]
-        # The only block of an operand that is held stays for the next block of the other.
-        return own * self.blocks[self.tiling.outer]
-
-    def seconds(self) -> float:
-        """The busiest engine, and what nothing hides."""
-        f = self.facts
-        loads = {g: self._load_seconds(g) for g in (ROWS, COLUMNS)}
-        tensor = self._matmul_seconds() + sum(self._turn_seconds(g)[0] for g in (ROWS, COLUMNS))
-        copies = sum(self._turn_seconds(g)[1] for g in (ROWS, COLUMNS))
-        cast, vector, scalar = self._drain_seconds()
-        elementwise = max(vector, scalar, (vector + scalar + cast + copies) / 2)
-        dma = sum(loads.values()) + self._other_dma_seconds()
-        exposed = self._start_seconds(loads) + self._stall_seconds(cast + vector + scalar)
-        return f.batch * (max(tensor, elementwise, dma) + _BYTES_WEIGHT * dma) + exposed
-
-    def _matmul_seconds(self) -> float:
-        line, widest = self.sides[self.line].size, self.hw.matmul_columns_max
-        whole, rest = divmod(line, widest)
-        each = whole * matmul_seconds(widest, self.facts.bytes, self.hw)
-        if rest:
-            each += matmul_seconds(rest, self.facts.bytes, self.hw)
-        return _tiles(self.sides[self.lanes].extents, self.hw.stationary_columns_max) * (
-            self.k_tiles * each
-        )
-
-    def _turn_seconds(self, group: int) -> tuple[float, float]:
-        """Transposes on the tensor engine, and their copies out of PSUM."""
-        side, f, hw = self.sides[group], self.facts, self.hw
-        if not side.transposed:
-            return 0.0, 0.0
-        rows = min(side.size, hw.partitions)
-        count = self._repeats(group) * -(-side.size // hw.partitions) * self.k_tiles
-        columns = min(prod(self.block[group]), TURNED_PIECES * hw.partitions)
-        copy = copy_seconds(columns, f.bytes, f.bytes, Engine.VECTOR, hw) / columns * rows
-        turn = transpose_seconds(rows, min(self.depth, hw.partitions), f.bytes, hw)
-        return count * turn, count * copy
-
-    def _repeats(self, group: int) -> int:
-        return self._loads(group) // self.blocks[group]
-
-    def _load_seconds(self, group: int) -> float:
-        """Bringing one operand, as often as it is brought."""
-        side, f, hw, t = self.sides[group], self.facts, self.hw, self.tiling
-        if side.near:
-            return 0.0
-        columns, chunks = prod(self.block[group]), -(-self.k_tiles // t.chunk)
-        if side.transposed:
-            run = _run((self._chunk_depth(),), dict(f.depth_strides)[group][-1:])
-            pieces = -(-columns // hw.partitions)
-            lanes = min(columns, hw.partitions)
-            each = dma_seconds(lanes, self._chunk_depth() // run, run, f.bytes, hw)
-            return self._loads(group) * chunks * pieces * each
-        run = side.run(self.block[group])
-        runs = columns // run * min(t.chunk, self.k_tiles)
-        each = dma_seconds(min(self.depth, hw.partitions), runs, run, f.bytes, hw)
-        return self._loads(group) * chunks * each
-
-    def _drain_seconds(self) -> tuple[float, float, float]:
-        """(either engine, vector, scalar) seconds of all drains."""
-        f, hw = self.facts, self.hw
-        columns = self._line_columns()
-        tiles = _tiles(self.sides[self.lanes].extents, hw.stationary_columns_max)
-        count = tiles * (self.sides[self.line].size / columns)
-        cast = f.casts * copy_seconds(columns, 4, 4, Engine.VECTOR, hw)
-        vector = f.pairs * pair_seconds(columns, 4, hw)
-        scalar = f.activations * activation_seconds(columns, 4, hw)
-        return count * cast, count * vector, count * scalar
-
-    def _other_dma_seconds(self) -> float:
-        """Stores, and what the epilogue loads tile by tile."""
-        f, hw = self.facts, self.hw
-        columns = self._line_columns()
-        lanes = min(self.sides[self.lanes].size, hw.partitions)
-        tiles = _tiles(self.sides[self.lanes].extents, hw.stationary_columns_max)
-        count = tiles * (self.sides[self.line].size / columns)
-        total = 0.0
-        for size, strides in f.stores:
-            run = _run((columns,), dict(strides)[self.line][-1:])
-            total += count * dma_seconds(lanes, columns // run, run, size, hw)
-        for _, size in f.loads:
-            total += count * dma_seconds(lanes, 1, columns, size, hw)
-        return total
-
-    def _start_seconds(self, loads: dict[int, float]) -> float:
-        """The loads before the first matmul and those it outruns, and the last store."""
-        hw, t = self.hw, self.tiling
-        chunks = -(-self.k_tiles // t.chunk)
-        first = {g: seconds / self._loads(g) for g, seconds in loads.items()}
-        before = sum(first.values()) / chunks
-        # As chunks come, all groups that PSUM has room for may accumulate.
-        group = t.stationary_group * t.moving_group
-        tiles = min(self._banks() // group * group, self._all_tiles())
-        work = tiles * self.k_tiles * matmul_seconds(self._tile_columns(), self.facts.bytes, hw)
-        late = max(sum(first[g] for g in first if self.held[g]) - before - work, 0.0)
-        return before + late + 2 * hw.dma_start_seconds
-
-    def _stall_seconds(self, drains: float) -> float:
-        """Groups that wait for banks, and blocks that wait for the last of the one before."""
-        f, hw, t = self.facts, self.hw, self.tiling
-        group, free = t.stationary_group * t.moving_group, self._banks()
-        if group * 2 <= free:
-            banks = drains * group / max(self._all_tiles(), 1)
-        else:
-            banks = f.batch * drains / (t.stationary_group if group <= free else 1)
-        if not t.outer_held or self.blocks[t.outer] * f.batch == 1 or self.twice:
-            return banks
-        chunk = self._load_seconds(t.outer) / self._loads(t.outer) * t.chunk / self.k_tiles
-        return banks + self.blocks[t.outer] * f.batch * (chunk + hw.dma_start_seconds)
-
-    def _banks(self) -> int:
-        """Banks for accumulation, beside those of transposes."""
-        banks = self.hw.psum_bytes_per_partition // self.hw.psum_bank_bytes
-        turned = any(s.transposed for s in self.sides.values())
-        return banks - (2 if turned else 0)
-
-    def _tile_columns(self) -> int:
-        return min(self.hw.matmul_columns_max, self.sides[self.line].size)
-
-    def _all_tiles(self) -> int:
-        return _tiles(self.sides[self.lanes].extents, self.hw.stationary_columns_max) * _tiles(
-            self.sides[self.line].extents, self.hw.matmul_columns_max
-        )
-
-
-def _tiles(extents: tuple[int, ...], widest: int) -> int:
-    tile = tile_shape(extents, widest)
-    return prod(-(-n // t) for n, t in zip(extents, tile, strict=True))
-
-
-def _is_line(extents: tuple[int, ...], widest: int) -> bool:
-    """Whether tiles follow each other without gaps, so that several fill neighbouring banks."""
-    return len(extents) == 1 and extents[0] > widest
-
-
-def _run(taken: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    pairs = Tile((Affine(),) * len(strides), taken[: len(strides)]).pairs(strides)
-    return pairs[-1][1] if pairs and pairs[-1][0] == 1 else 1

@@ -27,7 +27,7 @@ from neuronc.hardware import Generation
 from neuronc.passes.attributes import ints
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder
-from neuronc.passes.choose_tiles import Tiling, choose
+from neuronc.passes.choose_tiles import choose
 from neuronc.passes.contraction import (
     BATCH,
     COLUMNS,
@@ -45,6 +45,7 @@ from neuronc.passes.contraction import (
 from neuronc.passes.draining import Drain, epilogue_key
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.staging import Stage, Supply
+from neuronc.passes.tiling_cost import Tiling
 from neuronc.passes.views import View, dense
 
 
