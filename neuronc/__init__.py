@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from neuronc.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from neuronc.api import Compiled, check, compile
+    from neuronc.api import Compiled, compile
+    from neuronc.checking import check
     from neuronc.errors import NeuroncError
     from neuronc.runtime.program import Program, load
 
@@ -29,7 +30,7 @@ _HOME = {
     "Compiled": "neuronc.api",
     "NeuroncError": "neuronc.errors",
     "Program": "neuronc.runtime.program",
-    "check": "neuronc.api",
+    "check": "neuronc.checking",
     "compile": "neuronc.api",
     "load": "neuronc.runtime.program",
 }

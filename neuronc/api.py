@@ -5,7 +5,6 @@ The command line is these functions and the runtime's, nothing more.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,12 +18,12 @@ from neuronc.artifact.model import Artifact
 from neuronc.artifact.output import new_path
 from neuronc.backend.external_weights import externalize, write_external
 from neuronc.cache import LIMIT_BYTES, Cache, Explanation, chosen_directory, parts_of
-from neuronc.checking import check_program
 from neuronc.dialects.stablehlo.weight import Array
-from neuronc.errors import InputError, NeuroncError
+from neuronc.errors import InputError
 from neuronc.frontend.load import load_module
-from neuronc.frontend.source import Source, is_program_text
-from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
+from neuronc.frontend.source import Source
+from neuronc.hardware import DEFAULT_TARGET
+from neuronc.inputs import FilePath, Shapes, by_position, identify, known
 from neuronc.ir import is_ir, parse_ir, print_ir
 from neuronc.observe import Observer, PassTime, PassTimes, together, write_stages
 from neuronc.pipeline import (
@@ -39,11 +38,6 @@ from neuronc.pipeline import (
 from neuronc.pipeline import lower as lower_module
 from neuronc.provenance import input_sha256, provenance
 from neuronc.report import Report, report_of
-
-FilePath = str | os.PathLike[str]
-Shape = int | Sequence[int]
-Shapes = Mapping[int | str, Shape]
-"""Shapes of arguments by position or name (`arg0` is position 0), extents of symbols by name."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +106,7 @@ def compile(
     Raises:
         NeuroncError: the program is damaged, not supported, or does not fit the target.
     """
-    source, name = _identify(module, name)
+    source, name = identify(module, name)
     plain = weights is None and external_weights is None and dump_ir is None and not named
     directory = chosen_directory(cache_dir) if plain else None
     readable = not isinstance(source, Path) or source.is_file()
@@ -146,7 +140,7 @@ def explain_cache(
     Raises:
         InputError: the program's file cannot be read.
     """
-    source, name = _identify(module, name)
+    source, name = identify(module, name)
     try:
         parts = _parts(source, name, target, shapes)
     except OSError as error:
@@ -154,21 +148,6 @@ def explain_cache(
         hint = "name a file that exists and that you may read"
         raise InputError(name, problem, hint, code="NRC-0101") from None
     return Cache(Path(cache_dir)).explain(parts)
-
-
-def check(
-    module: Source,
-    target: str = DEFAULT_TARGET,
-    *,
-    shapes: Shapes | None = None,
-    name: str = "<string>",
-) -> list[NeuroncError]:
-    """Return an error for each thing that `compile` would refuse, without compiling.
-
-    Each says where, its code, what is wrong and what to do; none means that the program compiles.
-    """
-    source, name = _identify(module, name)
-    return check_program(source, _options(target, shapes), name)
 
 
 def lower(
@@ -185,7 +164,7 @@ def lower(
     if stage not in STAGE_NAMES:
         hint = f"known: {', '.join(STAGE_NAMES)}"
         raise InputError("stage", f"there is no {stage!r}", hint, code="NRC-0703")
-    source, name = _identify(module, name)
+    source, name = identify(module, name)
     observers = [observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
     options = replace(_options(target, shapes), stop_after=stage)
     lowered, _ = lower_module(source, name, options, together(observers))
@@ -200,15 +179,15 @@ def opt(
     Raises:
         InputError: the input does not parse, or there is no such pass.
     """
-    known = {step.name: step for stage in stages(_known(target)) for step in stage.passes}
+    passes_by_name = {s.name: s for stage in stages(known(target)) for s in stage.passes}
     for step in passes:
-        if step not in known:
+        if step not in passes_by_name:
             hint = "`neuronc opt --help` lists the passes"
             raise InputError("passes", f"there is no {step!r}", hint, code="NRC-0704")
-    source, name = _identify(module, name)
+    source, name = identify(module, name)
     parsed = _parse(source, name)
     for step in passes:
-        known[step].apply(Context(), parsed)
+        passes_by_name[step].apply(Context(), parsed)
         parsed.verify()
     return print_ir(parsed)
 
@@ -222,38 +201,13 @@ def _parse(source: Source, name: str) -> ModuleOp:
     return load_module(source, name=name)
 
 
-def _identify(module: Source, name: str) -> tuple[Source, str]:
-    """A path becomes a `Path`, or, where it can be read only once, its bytes; with its name."""
-    if isinstance(module, str) and is_program_text(module):
-        return module, name
-    if not isinstance(module, str | os.PathLike):
-        return module, name
-    path = Path(module)
-    once = path.exists() and not path.is_file() and not path.is_dir()
-    return (path.read_bytes() if once else path), os.fspath(module)
-
-
-def _known(target: str) -> str:
-    if target not in GENERATIONS:
-        hint = f"known: {', '.join(GENERATIONS)}"
-        raise InputError("target", f"there is no {target!r}", hint, code="NRC-0705")
-    return target
-
-
 def _options(target: str, shapes: Shapes | None) -> Options:
-    return Options(_known(target), shapes={_position(k): v for k, v in (shapes or {}).items()})
-
-
-def _position(key: int | str) -> int | str:
-    """The position that `arg0`, `arg1`, ... mean; other names stay."""
-    if isinstance(key, str) and key.startswith("arg") and key[3:].isdecimal():
-        return int(key[3:])
-    return key
+    return Options(known(target), shapes=by_position(shapes))
 
 
 def _parts(source: Source, name: str, target: str, shapes: Shapes | None) -> dict[str, str]:
     """What the bytes of a plain compilation depend on."""
-    flags = _flags(_known(target), shapes, False)
+    flags = _flags(known(target), shapes, False)
     return parts_of(input_sha256(source), name, flags)
 
 

@@ -9,10 +9,13 @@ can be lowered alone can be lowered anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from importlib import import_module
 
 from xdsl.context import Context
 
+from neuronc.backend.spill import may_split
+from neuronc.collector import uncollected
+from neuronc.dialects.program import KernelOp
 from neuronc.errors import CapacityError, NeuroncError, UnsupportedError
 from neuronc.frontend.check import Finder, findings
 from neuronc.frontend.convert import convert
@@ -21,34 +24,47 @@ from neuronc.frontend.locations import Locations
 from neuronc.frontend.normalise import normalise
 from neuronc.frontend.sizes import least_bytes, most_bytes
 from neuronc.frontend.source import Source, read_program
-from neuronc.hardware import GENERATIONS
-from neuronc.pipeline import Options, ignore, lower, stages
+from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
+from neuronc.inputs import Shape, Shapes, by_position, identify, known
+from neuronc.passes.tile_kernels import lower_kernel
+from neuronc.stages import kernel_stages
 from neuronc.units import format_bytes
 
-STAGES = ("simplified", "fused", "tiled")
-"""After these, every operation has been lowered and every block has found its place."""
 
+def check(
+    module: Source,
+    target: str = DEFAULT_TARGET,
+    *,
+    shapes: Shapes | None = None,
+    name: str = "<string>",
+) -> list[NeuroncError]:
+    """Return an error for each thing that `compile` would refuse, without compiling.
 
-def check_program(source: Source, options: Options, name: str) -> list[NeuroncError]:
-    """Return an error for each thing that the compiler would refuse; none means that it compiles.
-
-    `name` stands for sources without a file name.
+    Each says where, its code, what is wrong and what to do; none means that the program compiles.
     """
+    source, name = identify(module, name)
+    with uncollected():
+        return _check(source, known(target), by_position(shapes), name)
+
+
+def _check(
+    source: Source, target: str, shapes: dict[int | str, Shape], name: str
+) -> list[NeuroncError]:
     try:
         program = read_program(source, name)
-        entry = normalise(program, options.shapes or {})
+        entry = normalise(program, shapes)
     except NeuroncError as error:
         return [error]
     locations = Locations(program.name)
     finder = Finder(locations, program.name)
     found = findings(entry, locations, program.name)
     distinct = [d for d in distinct_operations(entry) if finder.accepts(d.op)]
-    found += _refused(distinct, locations, options.target)
-    room = GENERATIONS[options.target].hbm_bytes
+    found += _refused(distinct, locations, target)
+    room = GENERATIONS[target].hbm_bytes
     if least_bytes(entry) > room:
-        found.append(_too_large(least_bytes(entry), options.target, program.name))
+        found.append(_too_large(least_bytes(entry), target, program.name))
     elif most_bytes(entry) > room and not found:
-        found += _compiled(source, options, program.name)
+        found += _compiled(source, target, shapes, program.name)
     return sorted(found, key=_line)
 
 
@@ -81,10 +97,13 @@ def _error(parts: Sequence[Distinct], locations: Locations, target: str) -> Neur
     module = alone(parts)
     try:
         lowered = convert(module.body.operations[0].operation, locations)
-        for stage in stages(target):
-            if stage.name in STAGES:
-                for step in stage.passes:
-                    step.apply(Context(), lowered)
+        for stage in kernel_stages(target):
+            for step in stage.passes:
+                step.apply(Context(), lowered)
+        for kernel in lowered.body.block.ops:
+            # The others have been tiled and placed to see whether they fit.
+            if isinstance(kernel, KernelOp) and not may_split(kernel):
+                lower_kernel(kernel, GENERATIONS[target])
     except NeuroncError as error:
         return error
     return None
@@ -97,10 +116,14 @@ def _too_large(least: int, target: str, name: str) -> CapacityError:
     return CapacityError(name, what, hint, code="NRC-0301")
 
 
-def _compiled(source: Source, options: Options, name: str) -> Iterable[NeuroncError]:
+def _compiled(
+    source: Source, target: str, shapes: dict[int | str, Shape], name: str
+) -> Iterable[NeuroncError]:
     """What the compiler itself says, where an estimate cannot tell."""
+    # Few programs need it, and importing it takes as long as a check.
+    pipeline = import_module("neuronc.pipeline")
     try:
-        lower(source, name, replace(options, stop_after="tiled"), ignore)
+        pipeline.lower(source, name, pipeline.Options(target, "tiled", shapes), pipeline.ignore)
     except NeuroncError as error:
         return [error]
     return []

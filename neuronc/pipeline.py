@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass
 
 from neuronc.artifact.model import Artifact
 from neuronc.backend.allocate import Allocate
@@ -19,39 +16,21 @@ from neuronc.backend.footprint import check_footprint
 from neuronc.backend.keep_resident import KeepResident
 from neuronc.backend.plan import Plan, plan
 from neuronc.backend.select import Select
-from neuronc.backend.spill import Spill
+from neuronc.collector import uncollected
 from neuronc.dialects.stablehlo.weight import Array
 from neuronc.frontend.bind import bind_weights
 from neuronc.frontend.load import Shapes, load_module
 from neuronc.frontend.source import Source
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.passes.cluster import Cluster
-from neuronc.passes.decompose import Decompose
-from neuronc.passes.fuse import Fuse
 from neuronc.passes.fuse_activation import FuseActivation
 from neuronc.passes.fuse_scalars import FuseScalars
 from neuronc.passes.fuse_tensor import FuseTensor
-from neuronc.passes.match_attention import MatchAttention
-from neuronc.passes.materialize import Materialize
-from neuronc.passes.outline import Outline
-from neuronc.passes.roll import Roll
-from neuronc.passes.simplify import Simplify
 from neuronc.passes.tile_kernels import TileKernels
 from neuronc.passes.unroll import Unroll
+from neuronc.stages import SOURCE, Stage, kernel_stages
 from neuronc.version import VERSION
 
-
-@dataclass(frozen=True)
-class Stage:
-    """Passes that bring the module from one form to the next."""
-
-    name: str
-    passes: tuple[ModulePass, ...]
-    leaves: frozenset[str]
-    """The dialects that may remain."""
-
-
-_SOURCE = frozenset({"builtin", "func", "stablehlo", "chlo", "program"})
 _TILE = frozenset({"builtin", "func", "stablehlo", "program", "tile"})
 _MACHINE = _TILE | {"machine"}
 
@@ -59,17 +38,12 @@ _MACHINE = _TILE | {"machine"}
 def stages(target: str) -> tuple[Stage, ...]:
     """The stages for one target."""
     return (
-        Stage("simplified", (Roll(), Simplify(), Decompose(), Simplify()), _SOURCE),
-        Stage("fused", _fused(target), _SOURCE),
-        Stage("clustered", (Cluster(), KeepResident(target), Unroll()), _SOURCE),
+        *kernel_stages(target),
+        Stage("clustered", (Cluster(), KeepResident(target), Unroll()), SOURCE),
         Stage("tiled", (TileKernels(target),), _TILE),
         Stage("folded", (FuseActivation(), FuseScalars(), FuseTensor()), _TILE),
         Stage("placed", (Select(), Allocate(target)), _MACHINE),
     )
-
-
-def _fused(target: str) -> tuple[ModulePass, ...]:
-    return MatchAttention(target), Materialize(), Fuse(target), Outline(), Spill(target)
 
 
 STAGE_NAMES = ("loaded", *(stage.name for stage in stages(DEFAULT_TARGET)))
@@ -146,20 +120,8 @@ def compile_artifact(
     observe: Observer = ignore,
 ) -> Artifact:
     """Compile a program of any form to an artifact."""
-    with _uncollected():
+    with uncollected():
         return _compile(source, name, replace(options or Options(), stop_after=""), observe)
-
-
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Pause the garbage collector: the IR is large, alive throughout, and scanned over and over."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _compile(source: Source, name: str, chosen: Options, observe: Observer) -> Artifact:

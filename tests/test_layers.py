@@ -14,13 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "neuronc").rglob("*.py"))
 LAYERS = (
-    ("errors", "dtypes", "hardware", "units", "version"),
+    ("collector", "errors", "dtypes", "hardware", "units", "version"),
     ("numerics",),
     ("isa",),
     ("artifact", "timeline"),
     ("dialects", "runtime"),
     ("frontend", "passes"),
     ("backend",),
+    ("inputs", "stages"),
     ("pipeline",),
     (
         "arrays",

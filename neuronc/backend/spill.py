@@ -45,11 +45,9 @@ class Spill(ModulePass):
 
 
 def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation) -> None:
-    kind = kernel.attributes["kind"]
-    assert isinstance(kind, StringAttr)
-    compute = [op for op in kernel.body.block.ops if is_compute(op)]
-    if kind.data not in (MAP, CONTRACT):
+    if not may_split(kernel):
         return
+    compute = [op for op in kernel.body.block.ops if is_compute(op)]
     try:
         fit(kernel, hw)
     except CapacityError:
@@ -57,11 +55,16 @@ def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation) -> None:
             raise
         half = len(compute) // 2
         parts = [
-            extract(kind.data, compute[:half]),
+            extract(_kind(kernel), compute[:half]),
             extract(MAP, compute[half:]),
         ]
-        for half_kernel in _split(module, kernel, kind.data, parts):
+        for half_kernel in _split(module, kernel, _kind(kernel), parts):
             _fit(module, half_kernel, hw)
+
+
+def may_split(kernel: KernelOp) -> bool:
+    """Whether this pass tries a kernel; others plan by themselves what they hold."""
+    return _kind(kernel) in (MAP, CONTRACT)
 
 
 def fit(kernel: KernelOp, hw: Generation) -> None:
@@ -109,6 +112,12 @@ def _replace_call(
     last = kernel.body.block.last_op
     assert last is not None
     replace(call, *(known[v] for v in last.operands))
+
+
+def _kind(kernel: KernelOp) -> str:
+    kind = kernel.attributes["kind"]
+    assert isinstance(kind, StringAttr)
+    return kind.data
 
 
 def _symbol(kernel: KernelOp) -> str:

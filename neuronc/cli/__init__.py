@@ -6,6 +6,7 @@ asked for is imported, so that running a model needs nothing of the compiler.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import (
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
+from neuronc.collector import uncollected
 from neuronc.errors import NeuroncError
 from neuronc.version import VERSION
 
@@ -61,7 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 1 for an error of the user's."""
     words = sys.argv[1:] if argv is None else argv
     chosen = _parser().parse_args(words)
-    verb = cast(Verb, import_module(f"neuronc.cli.{chosen.verb}"))
+    with uncollected():
+        verb = cast(Verb, import_module(f"neuronc.cli.{chosen.verb}"))
+    # What was imported stays; the collector need not look at it again.
+    gc.freeze()
     parser = ArgumentParser(
         prog=f"neuronc {chosen.verb}",
         description=verb.__doc__,

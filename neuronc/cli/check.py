@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from neuronc import api
+from neuronc.checking import check
 from neuronc.cli.shapes import configure_shapes, shapes_of
 from neuronc.cli.streams import program_of
 from neuronc.errors import NeuroncError
@@ -33,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Check and print."""
     source, name = program_of(args.program)
-    found = api.check(source, args.target, shapes=shapes_of(args), name=name)
+    found = check(source, args.target, shapes=shapes_of(args), name=name)
     if args.json:
         print(json.dumps([_row(error) for error in found], indent=2))
     else:

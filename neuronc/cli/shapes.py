@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from neuronc.api import Shapes
+from neuronc.inputs import Shapes
 
 
 def configure_shapes(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 from jaxlib.mlir import ir
-from jaxlib.mlir.dialects import stablehlo
+from jaxlib.mlir._mlir_libs import _stablehlo as stablehlo
 
 from neuronc.dialects.stablehlo.params import Param, Params
 

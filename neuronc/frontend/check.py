@@ -15,7 +15,7 @@ from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
 from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_shapes, has_unknown_shape
 from neuronc.frontend.types import Problem, problem
-from neuronc.runtime.library.lapack import targets
+from neuronc.runtime.lapack_targets import TARGETS
 
 HOST_OPS = frozenset(
     f"stablehlo.{name}"
@@ -28,9 +28,6 @@ UNSUPPORTED = frozenset(
     for name in ("composite", "cross-replica-sum", "uniform_dequantize", "uniform_quantize")
 )
 """Operations that the dialect has, but that normalising should have removed."""
-
-CUSTOM_CALLS = targets()
-"""Targets of `stablehlo.custom_call` that the library serves."""
 
 SHAPE_CALLS = ("shape_assertion", "stablehlo.dynamic_", "stablehlo.shape_refinement_")
 """How targets start that stand for operations on shapes."""
@@ -169,7 +166,7 @@ def _host_problem(op: ir.Operation) -> Problem:
 
 def _custom_call_problem(op: ir.Operation) -> Problem | None:
     target = string_attribute(op, "call_target_name")
-    if target in CUSTOM_CALLS:
+    if target in TARGETS:
         return None
     if "callback" in target:
         hint = "compiled programs cannot call Python; take the callback out of the function"

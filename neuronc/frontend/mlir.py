@@ -12,10 +12,14 @@ from contextlib import contextmanager
 from functools import cache
 
 from jaxlib.mlir import ir, passmanager
-from jaxlib.mlir.dialects import chlo, mhlo, sdy, stablehlo
 
-# The dialects that jax itself adds have no public name in jaxlib.
-from jaxlib.mlir._mlir_libs import _jax_mlir_ext  # isort: skip
+# The bindings themselves: `jaxlib.mlir.dialects` adds a class for each operation, which takes
+# longer than all the rest, and nothing here builds operations that way.
+from jaxlib.mlir._mlir_libs import _chlo as chlo
+from jaxlib.mlir._mlir_libs import _jax_mlir_ext
+from jaxlib.mlir._mlir_libs import _mlirHlo as mhlo
+from jaxlib.mlir._mlir_libs import _sdy as sdy
+from jaxlib.mlir._mlir_libs import _stablehlo as stablehlo
 
 from neuronc.errors import InputError
 

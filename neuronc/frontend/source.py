@@ -17,7 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from jaxlib import _hlo, _jax
 from jaxlib.mlir import ir
-from jaxlib.mlir.dialects import stablehlo
+from jaxlib.mlir._mlir_libs import _stablehlo as stablehlo
 
 from neuronc.errors import InputError
 from neuronc.frontend.mlir import input_errors, new_context

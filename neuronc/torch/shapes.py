@@ -16,8 +16,8 @@ from torch.export.graph_signature import InputKind
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
-from neuronc.api import Shapes
 from neuronc.frontend.given import Arguments, Extent
+from neuronc.inputs import Shapes
 
 
 def respecialise(program: ExportedProgram, shapes: Shapes) -> ExportedProgram:

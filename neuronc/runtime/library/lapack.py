@@ -15,6 +15,7 @@ import numpy as np
 
 from neuronc.errors import UnsupportedError
 from neuronc.numerics.casting import Array, imaginary, real
+from neuronc.runtime.lapack_targets import TARGETS
 from neuronc.runtime.library.linear_algebra import (
     cholesky_lower,
     transposed,
@@ -40,18 +41,13 @@ def routine(*names: str) -> Callable[[Routine], Routine]:
     return register
 
 
-def targets() -> frozenset[str]:
-    """All call targets this module serves."""
-    return frozenset(f"lapack_{kind}{name}_ffi" for kind in "sdcz" for name in ROUTINES)
-
-
 @library("custom_call")
 def custom_call(
     params: Params, operands: Sequence[Array], results: Sequence[ResultType]
 ) -> list[Array]:
     """The routine named by `call_target_name`."""
     target = str(params["call_target_name"])
-    if target not in targets():
+    if target not in TARGETS:
         raise UnsupportedError(
             "custom_call", f"no library function for target {target}", code="NRC-0508"
         )

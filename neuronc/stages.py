@@ -1,0 +1,44 @@
+"""What a stage of the compiler is, and the first ones: from whole arrays to kernels that fit.
+
+They are by themselves because `neuronc check` needs no more, and starts faster so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.passes import ModulePass
+
+from neuronc.backend.spill import Spill
+from neuronc.passes.decompose import Decompose
+from neuronc.passes.fuse import Fuse
+from neuronc.passes.match_attention import MatchAttention
+from neuronc.passes.materialize import Materialize
+from neuronc.passes.outline import Outline
+from neuronc.passes.roll import Roll
+from neuronc.passes.simplify import Simplify
+
+SOURCE = frozenset({"builtin", "func", "stablehlo", "chlo", "program"})
+"""The dialects of programs on whole arrays, and of kernels that hold such."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Passes that bring the module from one form to the next."""
+
+    name: str
+    passes: tuple[ModulePass, ...]
+    leaves: frozenset[str]
+    """The dialects that may remain."""
+
+
+def kernel_stages(target: str) -> tuple[Stage, ...]:
+    """The stages that find kernels, one for all that are alike, none larger than fits."""
+    return (
+        Stage("simplified", (Roll(), Simplify(), Decompose(), Simplify()), SOURCE),
+        Stage("fused", _fused(target), SOURCE),
+    )
+
+
+def _fused(target: str) -> tuple[ModulePass, ...]:
+    return MatchAttention(target), Materialize(), Fuse(target), Outline(), Spill(target)
