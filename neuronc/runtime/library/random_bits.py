@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuronc.numerics import cast
-from neuronc.numerics.casting import Array
+from neuronc.numerics.casting import Array, bits
 from neuronc.runtime.library.registry import Params, ResultType, library
 
 U32 = NDArray[np.uint32]
@@ -34,6 +34,8 @@ def rng_bit_generator(
     generate = _threefry_bits if threefry else _philox_bits
     with np.errstate(over="ignore"):
         words, following = generate(state, shape, width)
+    if bits(results[1].dtype) < 8:  # a byte whose upper bits are not zero is no such element
+        words = words & ((1 << bits(results[1].dtype)) - 1)
     output = words.astype(f"u{width // 8}").view(results[1].dtype).reshape(shape)
     return [following.view(operands[0].dtype), output]
 
