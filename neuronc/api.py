@@ -17,7 +17,15 @@ from neuronc.artifact.container import to_bytes, write
 from neuronc.artifact.model import Artifact
 from neuronc.artifact.output import new_path
 from neuronc.backend.external_weights import externalize, write_external
-from neuronc.cache import LIMIT_BYTES, Cache, Explanation, chosen_directory, parts_of
+from neuronc.cache import (
+    LIMIT_BYTES,
+    Cache,
+    Explanation,
+    chosen_directory,
+    parts_of,
+    weight_parts,
+    with_weights,
+)
 from neuronc.dialects.stablehlo.weight import Array
 from neuronc.errors import InputError
 from neuronc.frontend.load import load_module
@@ -101,30 +109,36 @@ def compile(
     is called after each pass, `progress` before it and before each kernel.
 
     `cache_dir`, or NEURONC_CACHE_DIR, is a directory of compiled models: what is there is not
-    compiled again, unless weights or files beside the artifact are asked for.
+    compiled again, unless its IR is to be dumped.
 
     Raises:
         NeuroncError: the program is damaged, not supported, or does not fit the target.
     """
     source, name = identify(module, name)
-    plain = weights is None and external_weights is None and dump_ir is None and not named
-    directory = chosen_directory(cache_dir) if plain else None
+    directory = chosen_directory(cache_dir)
     readable = not isinstance(source, Path) or source.is_file()
     kept = Cache(directory, cache_limit_bytes) if directory is not None and readable else None
-    parts = _parts(source, name, target, shapes) if kept is not None else {}
-    if kept is not None and (found := kept.get(parts)) is not None:
-        return Compiled(found, cached=True)
+    flags, given = _flags(target, shapes, external_weights is not None), weights or {}
+    beside = Path(external_weights) if external_weights is not None else None
+    parts = _parts(source, name, flags, given, named) if kept is not None else {}
+    if kept is not None and dump_ir is None and (found := kept.get(parts)) is not None:
+        return _compiled(with_weights(found, given), beside, cached=True)
     times = PassTimes()
     observers = [times, observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
     options = replace(_options(target, shapes), weights=weights, external=named, progress=progress)
     artifact = compile_artifact(source, name, options, together(observers))
-    flags = _flags(target, shapes, external_weights is not None)
     artifact = replace(artifact, provenance=provenance(source, flags))
     if kept is not None:
         kept.put(parts, artifact)
-    if external_weights is None:
-        return Compiled(artifact, None, tuple(times.passes))
-    return Compiled(externalize(artifact), Path(external_weights), tuple(times.passes))
+    return _compiled(artifact, beside, tuple(times.passes))
+
+
+def _compiled(
+    artifact: Artifact, beside: Path | None, passes: tuple[PassTime, ...] = (), cached: bool = False
+) -> Compiled:
+    """The model, with its large constants in a file beside it if there is to be one."""
+    model = artifact if beside is None else externalize(artifact)
+    return Compiled(model, beside, passes, cached)
 
 
 def explain_cache(
@@ -133,16 +147,22 @@ def explain_cache(
     *,
     cache_dir: FilePath,
     shapes: Shapes | None = None,
+    external_weights: bool = False,
+    weights: Mapping[str, Array] | None = None,
+    named: bool = False,
     name: str = "<string>",
 ) -> Explanation:
     """Say whether `compile` would find a program in a cache; `print` it to see what differs.
+
+    The options are those of `compile`; of the external weights it matters only whether there are.
 
     Raises:
         InputError: the program's file cannot be read.
     """
     source, name = identify(module, name)
     try:
-        parts = _parts(source, name, target, shapes)
+        flags = _flags(target, shapes, external_weights)
+        parts = _parts(source, name, flags, weights or {}, named)
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
         hint = "name a file that exists and that you may read"
@@ -205,14 +225,16 @@ def _options(target: str, shapes: Shapes | None) -> Options:
     return Options(known(target), shapes=by_position(shapes))
 
 
-def _parts(source: Source, name: str, target: str, shapes: Shapes | None) -> dict[str, str]:
-    """What the bytes of a plain compilation depend on."""
-    flags = _flags(known(target), shapes, False)
-    return parts_of(input_sha256(source), name, flags)
+def _parts(
+    source: Source, name: str, flags: dict[str, str], weights: Mapping[str, Array], named: bool
+) -> dict[str, str]:
+    """What the bytes of a compilation depend on."""
+    content = input_sha256(source)
+    return parts_of(content, name, flags) | weight_parts(weights, named)
 
 
 def _flags(target: str, shapes: Shapes | None, external: bool) -> dict[str, str]:
-    flags = {"target": target}
+    flags = {"target": known(target)}
     for key, value in (shapes or {}).items():
         flags[f"shape.{key}"] = str(value) if isinstance(value, int) else "x".join(map(str, value))
     return flags | ({"external_weights": "1 KiB"} if external else {})

@@ -1,10 +1,10 @@
 """A directory of compiled models, so that the same program is not compiled twice.
 
 The key is all that the artifact's bytes depend on: the program's bytes as given (source lines are
-part of an artifact, so they are part of the key), its name in messages, the flags, the target's
-numbers, and the compiler: its version, a hash of its source, and the libraries that it uses. An
-entry is the artifact, and beside it the parts of its key as JSON, from which `explain` says what
-differs.
+part of an artifact, so they are part of the key), its name in messages, the flags, the weights that
+are given beside it, the target's numbers, and the compiler: its version, a hash of its source, and
+the libraries that it uses. An entry is the artifact, and beside it the parts of its key as JSON,
+from which `explain` says what differs.
 
 Processes share a directory without locks: files appear by renaming, whoever finds one missing
 compiles, and an entry that is being read survives its removal. Every byte of an entry is checked
@@ -21,11 +21,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
+
+from neuronc.artifact.constants import sha256_of
 from neuronc.artifact.container import read, write
 from neuronc.artifact.model import Artifact
 from neuronc.errors import ArtifactError, InputError
@@ -81,6 +85,28 @@ def parts_of(content: str, name: str, flags: Mapping[str, str]) -> dict[str, str
     parts = {"content": content, "name": name, "hardware": _digest(repr(target).encode())[:16]}
     parts |= {f"flag {key}": value for key, value in flags.items()}
     return parts | _compiler()
+
+
+def weight_parts(weights: Mapping[str, NDArray[Any]], named: bool) -> dict[str, str]:
+    """The parts of a key that weights are: their contents.
+
+    Of those that keep their names, types and shapes, since nothing depends on their contents.
+    """
+    kept = "named " if named else ""
+    return {
+        f"{kept}weight {name}": f"{array.dtype} {list(array.shape)}"
+        + ("" if named else f" {sha256_of(array)[:32]}")
+        for name, array in weights.items()
+    }
+
+
+def with_weights(artifact: Artifact, weights: Mapping[str, NDArray[Any]]) -> Artifact:
+    """An entry with the weights attached that are not in its file."""
+    constants = [
+        replace(c, array=weights[c.external]) if c.external in weights else c
+        for c in artifact.constants
+    ]
+    return replace(artifact, constants=tuple(constants))
 
 
 def key_of(parts: Parts) -> str:

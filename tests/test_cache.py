@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import neuronc
@@ -17,13 +18,14 @@ from neuronc.cli import main
 from neuronc.errors import InputError
 from neuronc.hardware import GENERATIONS, TRN2
 
-PROGRAM = """
+TEMPLATE = """
 func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   %c = stablehlo.constant dense<"0x{data}"> : tensor<4x8xf32>
   %y = stablehlo.add %x, %c : tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
-""".replace("{data}", "".join(f"{i:02x}00003f" for i in range(32)))
+"""
+PROGRAM = TEMPLATE.replace("{data}", "".join(f"{i:02x}00003f" for i in range(32)))
 OTHER = PROGRAM.replace("add", "multiply")
 
 
@@ -65,8 +67,57 @@ def test_the_environment_names_the_directory(
     monkeypatch.setenv("NEURONC_CACHE_DIR", str(tmp_path / "new" / "dir"))
     neuronc.compile(PROGRAM)
     assert neuronc.compile(PROGRAM).cached
-    assert not neuronc.compile(PROGRAM, external_weights=tmp_path / "w").cached
-    assert not neuronc.compile(PROGRAM, dump_ir=tmp_path / "ir").cached
+
+
+WEIGHTED = """
+func.func @main(%x: tensor<4x8xf32>, %w: tensor<4x8xf32> loc("w")) -> tensor<4x8xf32> {
+  %y = stablehlo.add %x, %w : tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+"""
+ONES, TWOS = (np.full((4, 8), value, np.float32) for value in (1, 2))
+
+
+def test_weights_are_part_of_the_key(tmp_path: Path) -> None:
+    first = neuronc.compile(WEIGHTED, weights={"w": ONES}, cache_dir=tmp_path)
+    again = neuronc.compile(WEIGHTED, weights={"w": ONES.copy()}, cache_dir=tmp_path)
+    other = neuronc.compile(WEIGHTED, weights={"w": TWOS}, cache_dir=tmp_path)
+    assert [first.cached, again.cached, other.cached] == [False, True, False]
+    assert bytes(first) == bytes(again) != bytes(other)
+    (y,) = neuronc.load(again)(TWOS)
+    assert (y == 3).all()
+
+
+def test_named_weights_may_change_and_are_attached(tmp_path: Path) -> None:
+    first = neuronc.compile(WEIGHTED, weights={"w": ONES}, named=True, cache_dir=tmp_path)
+    again = neuronc.compile(WEIGHTED, weights={"w": TWOS}, named=True, cache_dir=tmp_path)
+    plain = neuronc.compile(WEIGHTED, weights={"w": ONES}, cache_dir=tmp_path)
+    assert [first.cached, again.cached, plain.cached] == [False, True, False]
+    assert bytes(first) == bytes(again)
+    (y,) = neuronc.load(again)(ONES)
+    assert (y == 3).all()
+
+
+def test_external_weights_are_written_on_a_hit(tmp_path: Path) -> None:
+    data = "".join(f"{i:04x}803f" for i in range(1024))
+    program = TEMPLATE.replace("4x8", "32x32").replace("{data}", data)
+    made = [
+        neuronc.compile(program, external_weights=tmp_path / w, cache_dir=tmp_path / "kept")
+        for w in ("a", "b")
+    ]
+    assert [m.cached for m in made] == [False, True]
+    for each in made:
+        each.save(tmp_path / "p.neff")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert bytes(made[0]) == bytes(made[1])
+    assert not neuronc.compile(program, cache_dir=tmp_path / "kept").cached
+
+
+def test_dumping_the_ir_compiles_and_keeps(tmp_path: Path) -> None:
+    for _ in range(2):
+        made = neuronc.compile(PROGRAM, dump_ir=tmp_path / "ir", cache_dir=tmp_path / "kept")
+        assert not made.cached
+    assert neuronc.compile(PROGRAM, cache_dir=tmp_path / "kept").cached
 
 
 @pytest.mark.parametrize("place", ["code", "constants", "cut"])
@@ -121,6 +172,11 @@ def test_explain_says_what_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "flag target was trn2, is trn3" in explain(PROGRAM, tmp_path, target="trn3")
     lines = explain(PROGRAM + "// more\n", tmp_path).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["content"]
+    neuronc.compile(WEIGHTED, weights={"w": ONES}, cache_dir=tmp_path)
+    found = str(api.explain_cache(WEIGHTED, cache_dir=tmp_path, weights={"w": TWOS}))
+    assert "  weight w was float32 [4, 8] " in found
+    found = str(api.explain_cache(WEIGHTED, cache_dir=tmp_path, weights={"w": ONES}, named=True))
+    assert "  named weight w was not given" in found
     monkeypatch.setattr(cache, "VERSION", "9.9")
     cache._compiler.cache_clear()
     assert "compiler was neuronc" in explain(PROGRAM, tmp_path)

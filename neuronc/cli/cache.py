@@ -36,6 +36,8 @@ def configure(parser: ArgumentParser) -> None:
     explain.add_argument("program", metavar="PROGRAM", help="as for `neuronc compile`")
     explain.add_argument("--target", choices=GENERATIONS, default=DEFAULT_TARGET)
     configure_shapes(explain)
+    text = "as for `neuronc compile`; which file does not matter"
+    explain.add_argument("--external-weights", type=Path, metavar="FILE", help=text)
     configure_cache(explain)
     for name, text in (("list", "show the entries"), ("clear", "remove all entries")):
         configure_cache(actions.add_parser(name, help=text, description=text))
@@ -50,7 +52,12 @@ def run(args: Namespace) -> None:
         source, name = program_of(args.program)
         shapes = shapes_of(args)
         found = api.explain_cache(
-            source, args.target, cache_dir=directory, shapes=shapes, name=name
+            source,
+            args.target,
+            cache_dir=directory,
+            shapes=shapes,
+            external_weights=args.external_weights is not None,
+            name=name,
         )
         print(f"{name}: {found}")
     elif args.action == "list":
