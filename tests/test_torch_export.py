@@ -146,6 +146,24 @@ def test_a_dynamic_program_compiles_for_a_bucket(tmp_path: Path) -> None:
     assert error_of(neuronc.load(tmp_path / "m.neff")(x.numpy())[0], model(x)) < 2e-6
 
 
+def test_a_file_is_checked_like_any_program(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Sized(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nonzero(x)
+
+    good, bad = tmp_path / "good.pt2", tmp_path / "bad.pt2"
+    torch.export.save(torch.export.export(mlp(), (X,)), good)
+    torch.export.save(torch.export.export(Sized(), (X,)), bad)
+    assert main(["check", str(good)]) == 0
+    assert capsys.readouterr().out == f"{good}: ok\n"
+    assert main(["check", str(bad)]) == 1
+    assert "NRC-" in capsys.readouterr().out
+    bad.write_bytes(good.read_bytes()[:-100] + bytes(100))
+    assert main(["check", str(bad)]) == 1
+
+
 def test_a_masked_row_of_attention_is_zero_as_in_torch() -> None:
     class Model(torch.nn.Module):
         def forward(self, q: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ and what to do; the exit status is 1 if there is any.
 Examples:
   neuronc check model.mlir
   neuronc check model.mlir --target trn1 --symbol batch=4
+  neuronc check model.pt2
   neuronc check model.mlir --json | jq -r '.[].code'
 """
 
@@ -17,6 +18,7 @@ from argparse import ArgumentParser, Namespace
 from neuronc.checking import check
 from neuronc.cli.shapes import configure_shapes, shapes_of
 from neuronc.cli.streams import program_of
+from neuronc.cli.torch_files import is_torch, torch_files
 from neuronc.errors import NeuroncError
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 
@@ -32,8 +34,12 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Check and print."""
+    found: list[NeuroncError]
     source, name = program_of(args.program)
-    found = check(source, args.target, shapes=shapes_of(args), name=name)
+    if is_torch(source):
+        found = torch_files(name).check_file(name, args.target, shapes=shapes_of(args))
+    else:
+        found = check(source, args.target, shapes=shapes_of(args), name=name)
     if args.json:
         print(json.dumps([_row(error) for error in found], indent=2))
     else:

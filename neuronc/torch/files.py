@@ -11,7 +11,8 @@ from jaxlib.mlir import ir
 from torch.export import ExportedProgram
 
 from neuronc import api
-from neuronc.errors import InputError
+from neuronc.checking import check
+from neuronc.errors import InputError, NeuroncError
 from neuronc.observe import Observer
 from neuronc.pipeline import ignore
 from neuronc.torch.entry import compile_model, export
@@ -57,3 +58,14 @@ def compile_file(
 def module_of_file(path: FilePath, shapes: api.Shapes | None = None) -> ir.Module:
     """A file as StableHLO, with its weights as arguments."""
     return export(load_program(path), shapes=shapes).module
+
+
+def check_file(
+    path: FilePath, target: str, *, shapes: api.Shapes | None = None
+) -> list[NeuroncError]:
+    """Return an error for each thing that `compile_file` would refuse, without compiling."""
+    try:
+        module = module_of_file(path, shapes)
+    except NeuroncError as error:
+        return [error]
+    return check(module, target, name=Path(path).name)
