@@ -61,7 +61,5 @@ def test_no_element_is_loaded_alone(shape: tuple[int, ...]) -> None:
 
 
 def test_a_maximum_down_the_columns_stays_on_the_vector_engine() -> None:
-    kernels = neuronc.compile(
-        jax.jit(lambda x: x.max(0)).lower(jax.ShapeDtypeStruct((256, 512), jnp.float32))
-    ).model.kernels
+    kernels = compiled(lambda x: x.max(0), (256, 512)).model.kernels
     assert not any(len(k.streams.get(Engine.TENSOR, ())) for k in kernels)

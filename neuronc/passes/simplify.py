@@ -5,7 +5,8 @@
     %m = constant dense<0.0> : 128x512xf32     (a splat: one stored element)
 
 Producers write these by habit, and each that is left costs a pass over an array. Of constants it
-folds only splats: an array that is stored whole stays what it is.
+folds only splats: an array that is stored whole stays what it is. The transpose of a product, as
+gradients of weights are written, becomes the product of its operands in the other order.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.transforms.dead_code_elimination import region_dce
 
 from neuronc.dialects.stablehlo.binary import AndOp, MaximumOp, MinimumOp, OrOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
+from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.stablehlo.control import (
     GetTupleElementOp,
     OptimizationBarrierOp,
@@ -35,6 +37,7 @@ from neuronc.dialects.stablehlo.movement import (
     TransposeOp,
 )
 from neuronc.dialects.stablehlo.unary import ConvertOp
+from neuronc.dialects.tile import array_of
 from neuronc.dialects.types import element_type, is_tensor, shape_of
 from neuronc.numerics import FUNCTIONS, cast
 from neuronc.passes.attributes import integer, ints, string
@@ -125,6 +128,35 @@ def _identity_view(op: Operation) -> list[SSAValue] | None:
     return [op.operands[0]]
 
 
+def _transpose(op: Operation) -> list[SSAValue] | None:
+    """No transpose, or that of a product: the product of the operands in the other order."""
+    dot = op.operands[0].owner
+    if not isinstance(dot, DotGeneralOp) or "algorithm" in dot.attributes:
+        return _identity_view(op)
+    if not dot.results[0].has_one_use() or dot.parent is not op.parent:
+        return _identity_view(op)
+    batch = len(ints(dot, "lhs_batching_dimensions"))
+    contracted = len(ints(dot, "lhs_contracting_dimensions"))
+    rows = len(shape_of(dot.operands[0])) - contracted
+    rank = len(shape_of(op.results[0]))
+    if ints(op, "permutation") != [*range(batch), *range(rows, rank), *range(batch, rows)]:
+        return _identity_view(op)
+    attributes = dict(dot.attributes)
+    for kind in ("batching", "contracting"):
+        names = [f"{side}_{kind}_dimensions" for side in ("lhs", "rhs")]
+        attributes.update(zip(names, [dot.attributes[n] for n in reversed(names)], strict=True))
+    if "precision_config" in attributes:
+        attributes["precision_config"] = ArrayAttr(array_of(dot, "precision_config")[::-1])
+    swapped = DotGeneralOp.create(
+        operands=list(reversed(dot.operands)),
+        result_types=[op.results[0].type],
+        attributes=attributes,
+    )
+    assert op.parent is not None
+    op.parent.insert_op_before(swapped, op)
+    return list(swapped.results)
+
+
 def _same_type(op: Operation) -> list[SSAValue] | None:
     """A conversion to the type the operand has."""
     return [op.operands[0]] if op.operands[0].type == op.results[0].type else None
@@ -176,7 +208,7 @@ def _without_empty_parts(op: Operation) -> list[SSAValue] | None:
 
 _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
     ReshapeOp: _identity_view,
-    TransposeOp: _identity_view,
+    TransposeOp: _transpose,
     BroadcastInDimOp: _identity_view,
     ConvertOp: _same_type,
     OptimizationBarrierOp: _barrier,
