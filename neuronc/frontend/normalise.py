@@ -23,13 +23,13 @@ from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_
 from neuronc.frontend.gaps import refuse_gaps
 from neuronc.frontend.given import Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
+from neuronc.frontend.quantised import legalise_quantised
 from neuronc.frontend.shapes import is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
 from neuronc.frontend.source import Program
 from neuronc.frontend.tuples import flatten_tuples
 
 COMPOSITES = "stablehlo-legalize-composite-to-call"
-QUANTISED = "stablehlo-legalize-quant-to-math"
 CHLO = "chlo-legalize-to-stablehlo"
 DEPRECATED = "stablehlo-legalize-deprecated-ops{fail-on-unused=false}"
 CLEAN = "canonicalize,cse,symbol-dce"
@@ -44,7 +44,8 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
             drop_sharding(module)
             run_at_start(module)
             search_exactly(module)
-        run_passes(module, f"func.func({COMPOSITES},{QUANTISED})")
+        run_passes(module, f"func.func({COMPOSITES})")
+        legalise_quantised(module, program.name)
         _legalise_chlo(module, program.name)
         run_passes(module, f"func.func({DEPRECATED})")
         with module.context, ir.Location.unknown():
