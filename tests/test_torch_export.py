@@ -73,6 +73,28 @@ def test_everything_unsupported_is_in_one_error() -> None:
     assert "test_torch_export.py:" in str(caught.value)
 
 
+def test_an_assertion_on_values_is_left_out() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, lengths: torch.Tensor) -> torch.Tensor:
+            torch._check(lengths.max().item() <= 8)
+            return lengths * 2
+
+    lengths = torch.tensor([3, 5])
+    (found,) = neuronc.load(neuronc.torch.compile_model(Model(), (lengths,)))(lengths.numpy())
+    assert found.tolist() == [6, 10]
+
+
+def test_what_hands_values_to_shapes_is_named() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[x > 0] * 2
+
+    with pytest.raises(neuronc.NeuroncError, match="index") as caught:
+        neuronc.torch.export(Model(), (torch.ones(4),))
+    assert caught.value.code == "NRC-0901"
+    assert "depends on the values" in str(caught.value)
+
+
 @pytest.mark.parametrize("chance", [0.0, 0.5])
 def test_attention_that_drops_probabilities_is_refused(chance: float) -> None:
     class Model(torch.nn.Module):

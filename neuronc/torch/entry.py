@@ -19,6 +19,7 @@ from neuronc.observe import Observer
 from neuronc.pipeline import ignore
 from neuronc.torch.exported import Exported, export_program, loses_state
 from neuronc.torch.shapes import respecialise
+from neuronc.torch.tracing import trace
 
 Model = torch.nn.Module | ExportedProgram
 FilePath = str | os.PathLike[str]
@@ -125,8 +126,7 @@ def _program(
     if isinstance(model, ExportedProgram):
         return model
     given = tuple(args), dict(kwargs or {})
-    with torch.no_grad():
-        program = torch.export.export(model, *given, dynamic_shapes=dynamic_shapes, strict=strict)
-        if not strict and loses_state(program):
-            return torch.export.export(model, *given, dynamic_shapes=dynamic_shapes, strict=True)
+    program = trace(model, *given, dynamic_shapes, strict)
+    if not strict and loses_state(program):
+        return trace(model, *given, dynamic_shapes, True)
     return program

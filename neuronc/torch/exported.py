@@ -80,8 +80,12 @@ def _tensor(program: ExportedProgram, name: Any) -> torch.Tensor:
 
 
 def check_static(program: ExportedProgram) -> None:
-    """Refuse what has no extents yet."""
-    values = [n.meta.get("val") for n in program.graph_module.graph.nodes]
+    """Refuse inputs of no extents yet.
+
+    Those that depend on values are refused later, by the name of the operation that makes them.
+    """
+    nodes = [n for n in program.graph_module.graph.nodes if n.op == "placeholder"]
+    values = [n.meta.get("val") for n in nodes]
     shapes = [v.shape for v in values if isinstance(v, torch.Tensor)]
     extents = {str(n): None for shape in shapes for n in cast(Any, shape) if type(n) is not int}
     if extents:

@@ -144,18 +144,31 @@ def _complaint(node: Node) -> str:
     why = f": {REFUSED[name]}" if name in REFUSED else ""
     if _drops(node):
         why = ": dropout_p is not 0; export the model in eval mode, or drop by nn.Dropout"
+    elif not why and _grows(node):
+        why = ": the shape of its result depends on the values"
     return f"{name} at {describe(node)}{why}"
 
 
 def _unsupported(graph: GraphModule) -> Iterable[Node]:
+    """What would be emitted, and cannot be: an assertion, and what only it reads, would not."""
+    needed = _needed(graph)
     for node in graph.graph.nodes:
+        if node not in needed:
+            continue
         if node.op == "get_attr":
             inner = _attribute(graph, str(node.target))
             if isinstance(inner, GraphModule):
                 yield from _unsupported(inner)
         elif node.op in ("call_function", "call_method", "call_module"):
             known = node.target is operator.getitem or emitter_of(node.target)
-            yield from () if known and not _drops(node) else (node,)
+            if not known or _drops(node) or _grows(node):
+                yield node
+
+
+def _grows(node: Node) -> bool:
+    """Whether a result has an extent that is known only when it runs."""
+    shapes = [v.shape for v in _leaves(node.meta.get("val")) if isinstance(v, torch.Tensor)]
+    return any(type(extent) is not int for shape in shapes for extent in cast(Any, shape))
 
 
 def _drops(node: Node) -> bool:

@@ -20,13 +20,13 @@ def _drawn(
     return b.one("rng", [*bounds, extents], shape, element, rng_distribution=distribution)
 
 
-@aten("rand", "rand_like")
+@aten("rand", "rand.generator", "rand_like")
 def rand(s: Scope, *_: object, **__: object) -> Value:
     """Uniform from 0 to 1."""
     return s.narrow(_drawn(s.b, "UNIFORM", 0, 1, s.out.shape, opmath(s.out.element)))
 
 
-@aten("randn", "randn_like")
+@aten("randn", "randn.generator", "randn_like")
 def randn(s: Scope, *_: object, **__: object) -> Value:
     """Normal."""
     return s.narrow(_drawn(s.b, "NORMAL", 0, 1, s.out.shape, opmath(s.out.element)))
