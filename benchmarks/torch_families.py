@@ -1,0 +1,429 @@
+"""Try Hugging Face's model families, each once: tiny random models against eager PyTorch.
+
+    python benchmarks/torch_families.py [--all] [--json FILE] [--jobs N] [MODEL_TYPE ...]
+
+A model type is a name of transformers' own registry, as `llama`; without names, those of `NAMED`
+are tried, with `--all` every one in the registry. A tiny configuration is made of a family's
+default one: every extent with a known name is cut (`SMALL`), and `SPECIAL` adds what a family
+insists on. Each model runs in a process of its own. An outcome is one of
+
+    ok        outputs and changed state within 2e-5 of eager's
+    WRONG     not so
+    refused   a coded error of neuronc
+    export    torch.export itself refuses
+    build     no tiny model was found: the family was not tried
+    CRASH     anything else
+"""
+
+# pyright: basic
+# transformers declares its configurations as keyword arguments of no type.
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+TOLERANCE = 2e-5
+TIME_LIMIT_S = 420
+TOKENS = 12
+VOCABULARY = 99
+IMAGE = 32
+AUDIO_SAMPLES = 2000
+
+EXTENTS: dict[int, str] = {
+    99: "vocab_size text_vocab_size decoder_vocab_size",
+    64: "intermediate_size ffn_dim encoder_ffn_dim decoder_ffn_dim d_ff d_inner n_inner "
+    "dim_feedforward ffn_hidden_size mlp_dim inner_dim feed_forward_size moe_intermediate_size "
+    "shared_expert_intermediate_size max_position_embeddings n_positions n_ctx max_seq_len "
+    "max_sequence_length",
+    32: "hidden_size d_model n_embd dim embed_dim embedding_size decoder_hidden_size "
+    "encoder_hidden_size hidden_dim decoder_dim emb_dim attention_hidden_size conv_dim_out "
+    "vision_feature_size n_embed projection_dim image_size",
+    16: "num_mel_bins",
+    8: "head_dim d_kv qk_nope_head_dim v_head_dim attention_head_dim qk_rope_head_dim "
+    "kv_lora_rank q_lora_rank patch_size state_size sliding_window",
+    5: "num_queries num_object_queries",
+    4: "num_attention_heads n_head n_heads num_heads encoder_attention_heads "
+    "decoder_attention_heads decoder_num_attention_heads num_query_heads num_experts "
+    "num_local_experts n_routed_experts moe_num_experts",
+    2: "num_hidden_layers n_layer n_layers num_layers encoder_layers decoder_layers "
+    "num_encoder_layers num_decoder_layers num_blocks decoder_num_hidden_layers "
+    "n_encoder_layers n_decoder_layers depth num_key_value_heads n_head_kv num_kv_heads "
+    "num_experts_per_tok moe_top_k moe_k num_experts_per_token top_k",
+}
+SMALL = {name: extent for extent, names in EXTENTS.items() for name in names.split()}
+"""What an integer of this name becomes, where the default is larger."""
+
+LISTS: dict[str, int] = {
+    "hidden_sizes": 8,
+    "neck_hidden_sizes": 8,
+    "embed_dims": 8,
+    "depths": 0,
+    "layers_block": 0,
+}
+"""Lists by stage: the first extent, doubled at each stage; 0 stands for one layer at each."""
+
+Nested = Mapping[str, Any]
+RESNET: Nested = {
+    "use_timm_backbone": False,
+    "use_pretrained_backbone": False,
+    "backbone": None,
+    "backbone_config": {
+        "model_type": "resnet",
+        "embedding_size": 8,
+        "hidden_sizes": [8, 16, 24, 32],
+        "depths": [1, 1, 1, 1],
+        "out_features": ["stage4"],
+        "out_indices": None,
+    },
+}
+WINDOWED: Nested = {
+    "embed_dim": 8,
+    "depths": [1, 1],
+    "num_heads": [2, 2],
+    "window_size": 4,
+    "image_size": 32,
+    "patch_size": 2,
+    "out_features": None,
+    "out_indices": None,
+}
+STAGES: Nested = {"out_features": None, "out_indices": None}
+FORECAST: Nested = {"prediction_length": 4, "context_length": 8, "lags_sequence": [1, 2]}
+SPECIAL: dict[str, Nested] = {
+    "detr": RESNET,
+    "conditional_detr": RESNET,
+    "table-transformer": RESNET,
+    "siglip": {"text_config": {"projection_size": 32}, "vision_config": {}},
+    "zamba2": {
+        "layer_types": ["mamba", "hybrid"],
+        "mamba_expand": 2,
+        "n_mamba_heads": 4,
+        "mamba_headdim": 16,
+        "mamba_d_state": 8,
+        "attention_head_dim": 16,
+        "attention_hidden_size": 64,
+        "use_mem_eff_path": False,
+        "chunk_size": 4,
+    },
+    "efficientnet": {"hidden_dim": 1280, "width_coefficient": 0.25, "depth_coefficient": 0.1},
+    "swin": WINDOWED,
+    "swinv2": WINDOWED,
+    "donut-swin": WINDOWED,
+    "maskformer-swin": WINDOWED,
+    "beit": STAGES,
+    "vitdet": STAGES,
+    "dinov2": STAGES,
+    "dinov3_vit": STAGES,
+    "bit": {"num_groups": 4},
+    "gptj": {"rotary_dim": 4},
+    "codegen": {"rotary_dim": 4},
+    "deepseek_v2": {"num_key_value_heads": 4, "num_experts_per_tok": 2},
+    "deepseek_v3": {
+        "num_key_value_heads": 4,
+        "first_k_dense_replace": 1,
+        "n_group": 2,
+        "topk_group": 1,
+    },
+    "mamba2": {"num_heads": 8, "head_dim": 8, "expand": 2, "n_groups": 2, "chunk_size": 4},
+    "bamba": {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_chunk_size": 4},
+    "xlnet": {"d_head": 8},
+    "vits": {"vocab_size": 99},
+    "time_series_transformer": FORECAST,
+    "informer": FORECAST,
+    "autoformer": FORECAST,
+    "gpt_neo": {
+        "attention_types": [[["global", "local"], 1]],
+        "attention_layers": ["global", "local"],
+        "window_size": 4,
+    },
+    "pvt": {"hidden_sizes": [8, 16, 20, 32], "num_attention_heads": [1, 2, 5, 8]},
+    "glpn": {"hidden_sizes": [8, 16, 20, 32], "num_attention_heads": [1, 2, 5, 8]},
+    "nemotron": {"head_dim": 8},
+    "hunyuan_v1_dense": {"head_dim": 8},
+    "mobilevitv2": {"image_size": 64},
+}
+"""By model type: what replaces the small configuration's attributes."""
+
+CLASSES: dict[str, str] = {
+    "pix2struct": "Pix2StructVisionModel",
+    "blip-2": "Blip2VisionModel",
+    "superpoint": "SuperPointForKeypointDetection",
+    "speecht5": "SpeechT5ForSpeechToText",
+}
+"""By model type: the class to try, where it is not the family's base model."""
+
+NAMED = (
+    "detr wav2vec2 hubert bart pegasus marian led siglip blip blip-2 xlm flaubert longformer "
+    "nystromformer zamba2 efficientnet regnet convnext swin beit deit segformer mobilevit dpt "
+    "mask2former grounding-dino owlvit sam videomae timesformer phi phi3 falcon mpt bloom opt "
+    "gpt_neox gptj mistral gemma gemma3_text qwen2_moe qwen3_moe deepseek_v2 deepseek_v3 "
+    "llama4_text olmo cohere stablelm granite jamba rwkv mamba2 fnet deberta deberta-v2 electra "
+    "albert distilbert roberta xlnet t5 mt5 umt5 pix2struct speecht5 encodec vits "
+    "speech_to_text time_series_transformer patchtst informer decision_transformer vitdet "
+    "gpt2 gpt_neo llama qwen2 qwen3 bert vit clip whisper mixtral mamba convnextv2 swinv2 "
+    "mobilenet_v1 mobilenet_v2 mobilevitv2 poolformer pvt levit cvt focalnet donut-swin "
+    "data2vec-text xlm-roberta squeezebert mobilebert layoutlm lxmert visual_bert vilt bit resnet "
+    "dinov2 yolos conditional_detr deformable_detr rt_detr table-transformer glpn perceiver canine "
+    "mbart m2m_100 blenderbot prophetnet plbart bigbird_pegasus big_bird funnel convbert "
+    "rembert roformer splinter mra yoso ibert megatron-bert luke "
+    "wavlm unispeech unispeech-sat sew sew-d wav2vec2-conformer wav2vec2-bert "
+    "audio-spectrogram-transformer clap univnet seamless_m4t "
+    "gemma2 glm glm4 exaone4 ernie4_5 smollm3 olmo2 olmoe cohere2 starcoder2 persimmon nemotron "
+    "granitemoe phimoe dbrx minimax diffllama helium recurrent_gemma falcon_mamba bamba lfm2 "
+    "codegen biogpt xglm bert-generation gpt_bigcode jetmoe arcee apertus hunyuan_v1_dense "
+    "groupvit clipseg altclip chinese_clip siglip2 align flava bridgetower git "
+    "vit_mae vit_msn ijepa hiera vivit imagegpt dinov3_vit dinov3_convnext swiftformer "
+    "textnet superpoint depth_anything zoedepth seggpt sam2 "
+    "autoformer patchtsmixer timesfm dac mimi xcodec "
+)
+"""Model types tried without being asked for."""
+
+
+def tiny_config(config_class: Any, special: Nested) -> Any:
+    """A family's default configuration, cut small."""
+    values = _cut(config_class().to_dict())
+    _merge(values, special)
+    for key in ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
+        if isinstance(values.get(key), int) and values[key] >= VOCABULARY:
+            values[key] = 1
+    for key in ("layer_types", "mlp_layer_types"):
+        if isinstance(values.get(key), list) and "num_hidden_layers" in values:
+            values[key] = _varied(values[key], values["num_hidden_layers"])
+    values.pop("model_type", None)
+    return config_class(**values)
+
+
+def _varied(kinds: list[str], count: int) -> list[str]:
+    """As many kinds of layer as there are layers, each kind once if they suffice."""
+    distinct = list(dict.fromkeys(kinds))
+    return (distinct + kinds)[: max(count, 1)]
+
+
+def _cut(values: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in SMALL and isinstance(value, int) and not isinstance(value, bool):
+            found[key] = min(value, SMALL[key])
+        elif key in LISTS and isinstance(value, list | tuple):
+            first = LISTS[key]
+            found[key] = [first << i if first else 1 for i in range(len(value))]
+        elif isinstance(value, dict) and key.endswith("config"):
+            found[key] = _cut(value)
+        else:
+            found[key] = value
+    found.pop("transformers_version", None)
+    return found
+
+
+def _merge(values: dict[str, Any], special: Nested) -> None:
+    for key, value in special.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def inputs(model: nn.Module, config: Any) -> dict[str, Any]:
+    """Arguments by the names that the model's forward takes."""
+    taken = inspect.signature(model.forward).parameters
+    main = getattr(model, "main_input_name", "input_ids")
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys((main, *taken)):
+        if name in taken and name in ARGUMENTS and _wanted(name, main, taken):
+            found[name] = ARGUMENTS[name](config)
+    for flag in ("use_cache", "return_loss"):
+        if flag in taken:
+            found[flag] = False
+    return found
+
+
+OPTIONAL = {
+    *("input_ids", "pixel_values", "decoder_input_ids", "bbox", "future_values"),
+    *("future_time_features", "states", "actions", "returns_to_go", "timesteps"),
+}
+"""Arguments given wherever they are taken, though they may have a default."""
+
+
+def _wanted(name: str, main: str, taken: Mapping[str, inspect.Parameter]) -> bool:
+    required = taken[name].default is inspect.Parameter.empty
+    return required or name == main or name in OPTIONAL
+
+
+def _ids(count: int) -> Any:
+    return lambda config: torch.randint(4, VOCABULARY - 2, (1, count))
+
+
+def _deep(config: Any, name: str, default: Any) -> Any:
+    """An attribute of a configuration, or of one within it."""
+    if getattr(config, name, None) is not None:
+        return getattr(config, name)
+    for key in ("vision_config", "backbone_config", "audio_config", "encoder", "text_config"):
+        inner = getattr(config, key, None)
+        if inner is not None and getattr(inner, name, None) is not None:
+            return getattr(inner, name)
+    return default
+
+
+def _image(config: Any) -> torch.Tensor:
+    size = _deep(config, "image_size", IMAGE)
+    extents = tuple(size) if isinstance(size, list | tuple) else (size, size)
+    channels = _deep(config, "num_channels", 3)
+    frames = getattr(config, "num_frames", None)
+    lead = (1, frames) if isinstance(frames, int) else (1,)
+    return torch.randn(*lead, channels if isinstance(channels, int) else 3, *extents)
+
+
+def _features(config: Any) -> torch.Tensor:
+    mels = _deep(config, "num_mel_bins", _deep(config, "input_feat_per_channel", 16))
+    if getattr(config, "model_type", "") in ("whisper",):
+        return torch.randn(1, mels, 2 * config.max_source_positions)
+    return torch.randn(1, 40, mels)
+
+
+def _history(config: Any) -> int:
+    """The time steps that a forecast looks back on."""
+    return config.context_length + max(getattr(config, "lags_sequence", None) or [0])
+
+
+def _past(config: Any) -> torch.Tensor:
+    forecast = hasattr(config, "lags_sequence")
+    shape = (1, _history(config)) if forecast else (1, config.context_length, 1)
+    return torch.randn(*shape)
+
+
+MONO = ("encodec", "dac", "mimi", "xcodec")
+
+
+def _waveform(config: Any) -> torch.Tensor:
+    lead = (1, 1) if config.model_type in MONO else (1,)
+    return torch.randn(*lead, AUDIO_SAMPLES)
+
+
+ARGUMENTS: dict[str, Any] = {
+    "input_ids": _ids(TOKENS),
+    "decoder_input_ids": _ids(6),
+    "pixel_values": _image,
+    "input_values": _waveform,
+    "input_features": _features,
+    "attention_mask": lambda config: torch.ones(1, TOKENS, dtype=torch.long),
+    "past_values": _past,
+    "inputs": lambda config: torch.randn(1, TOKENS, config.d_model),
+    "states": lambda config: torch.randn(1, 4, config.state_dim),
+    "actions": lambda config: torch.randn(1, 4, config.act_dim),
+    "returns_to_go": lambda config: torch.randn(1, 4, 1),
+    "timesteps": lambda config: torch.arange(4)[None],
+    "past_time_features": lambda config: torch.randn(1, _history(config), 1),
+    "past_observed_mask": lambda config: torch.ones(1, _history(config)),
+    "future_values": lambda config: torch.randn(1, config.prediction_length),
+    "future_time_features": lambda config: torch.randn(1, config.prediction_length, 1),
+    "bbox": lambda config: torch.randint(0, 30, (1, TOKENS, 4)).sort(-1).values,
+}
+
+
+def make(name: str) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
+    """A tiny model of a family, with the arguments of one call."""
+    auto: Any = import_module("transformers.models.auto")
+    config_class = auto.configuration_auto.CONFIG_MAPPING[name]
+    torch.manual_seed(0)
+    config = tiny_config(config_class, SPECIAL.get(name, {}))
+    transformers: Any = import_module("transformers")
+    if name in CLASSES:
+        model = getattr(transformers, CLASSES[name])(config)
+    else:
+        found = auto.modeling_auto.MODEL_MAPPING[config_class]
+        model = (found[0] if isinstance(found, tuple) else found)(config)
+    model = model.eval()
+    return model, (), inputs(model, config)
+
+
+def attempt(name: str) -> dict[str, Any]:
+    """What became of one family."""
+    warnings.simplefilter("ignore")
+    compare: Any = import_module("torch_compare")
+    errors: Any = import_module("neuronc.errors")
+    try:
+        model, args, kwargs = make(name)
+        with torch.no_grad():
+            compare.eager(model, (args, kwargs), [])
+    except Exception as failure:
+        return {"outcome": "build", "why": _first(failure)}
+    try:
+        found = compare.compare((model, args, kwargs))
+    except errors.NeuroncError as failure:
+        return {"outcome": "refused", "why": str(failure)[:1500]}
+    except Exception as failure:
+        return {"outcome": _blame(failure), "why": _first(failure)}
+    outcome = "ok" if found.error <= TOLERANCE else "WRONG"
+    return {"outcome": outcome, "class": type(model).__name__, **vars(found)}
+
+
+def _blame(failure: BaseException) -> str:
+    """Whether torch.export gave up by itself, by where the exception came from."""
+    trace = failure.__traceback__
+    files: list[str] = []
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    exporting = any("torch/export/" in f.replace("\\", "/") for f in files)
+    return "export" if exporting and "neuronc" not in files[-1] else "CRASH"
+
+
+def _first(failure: BaseException) -> str:
+    trace, place = failure.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(failure).__name__}: {str(failure).strip()[:600]} [{place}]"
+
+
+def _child(name: str) -> dict[str, Any]:
+    """One family in a process of its own."""
+    command = [sys.executable, __file__, "--child", name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return {"outcome": "CRASH", "why": f"longer than {TIME_LIMIT_S} s"}
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"outcome"')]
+    return json.loads(lines[-1]) if lines else {"outcome": "CRASH", "why": done.stderr[-600:]}
+
+
+def main() -> None:
+    """Try the families, print one line for each and a summary."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--all", action="store_true", help="every type of the registry")
+    parser.add_argument("--json", type=Path, help="add the outcomes to this file, line by line")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(attempt(options.names[0])))
+        return
+    registry: Any = import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
+    names = options.names or (list(registry) if options.all else NAMED.split())
+    outcomes: dict[str, int] = {}
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for name, found in zip(names, pool.map(_child, names), strict=True):
+            outcomes[found["outcome"]] = outcomes.get(found["outcome"], 0) + 1
+            shown = f"{found['error']:.0e}" if "error" in found else found.get("why", "")
+            print(f"{name:28} {found['outcome']:8} {shown}", flush=True)
+            if options.json:
+                with options.json.open("a") as file:
+                    file.write(json.dumps({"name": name, **found}) + "\n")
+    print(", ".join(f"{count} {kind}" for kind, count in sorted(outcomes.items())))
+
+
+if __name__ == "__main__":
+    main()
