@@ -104,8 +104,13 @@ class Grower:
         return self.scope.argument(type_, "small", 8.0, True)
 
     def index(self, shape: tuple[int, ...], limit: int, kind: str | None = None) -> Value:
-        """An argument of positions around 0 .. limit, some outside."""
-        type_ = Type(shape, kind or self.choose(("i32", "i32", "ui32", "i64", "i8")))
+        """An argument of positions around 0 .. limit, some outside.
+
+        Only of a type that holds the limit: XLA compares in the positions' type, where the bound
+        of a larger dimension wraps, and then skips positions that are inside.
+        """
+        narrow = ("i8",) if limit < 2**7 else ()
+        type_ = Type(shape, kind or self.choose(("i32", "i32", "ui32", "i64", *narrow)))
         return self.scope.argument(type_, f"index {limit}", 2.0**31, True)
 
     def splat(self, type_: Type) -> Value:
