@@ -85,6 +85,23 @@ def test_functions_of_jax(name: str) -> None:
     same_as_jax(FUNCTIONS[name], SQUARE, **tolerance)
 
 
+@pytest.mark.parametrize("kind", ["threefry2x32", "philox4x32", "rbg", "unsafe_rbg"])
+def test_keys_are_those_of_jax(kind: str) -> None:
+    """Philox is rounds of long multiplications, which once were grouped into a cycle of kernels."""
+
+    def split(number: jax.Array) -> list[jax.Array]:
+        keys = jax.random.split(jax.random.key(number, impl=kind), 5)
+        return [jax.random.key_data(keys), jax.random.bits(keys[1], (7,))]
+
+    number = np.uint32(3)
+    for got, want in zip(run(split, number), jax.jit(split)(number), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_arg_reductions_of_no_lanes() -> None:
+    same_as_jax(lambda x: lax.argmax(x[:0], 1, np.int32), SQUARE)
+
+
 POSITIVE = (SQUARE @ SQUARE.T + 4 * np.eye(4)).astype(np.float32)
 TALL = RNG.normal(size=(2, 5, 3)).astype(np.float32)
 

@@ -30,13 +30,7 @@ from neuronc.dialects.types import shape_of
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.passes.attributes import ints
 from neuronc.passes.budget import columns_max
-from neuronc.passes.classify import (
-    CONTRACT,
-    CONTROL,
-    MAP,
-    is_source,
-    kind_of,
-)
+from neuronc.passes.classify import CONTRACT, CONTROL, MAP, is_source, kind_of
 from neuronc.passes.extract import move
 from neuronc.passes.views import View, dense, is_view_op, view_of
 
@@ -84,6 +78,26 @@ class Group:
     reduced: tuple[int, ...] = ()
     before: set[Group] = field(default_factory=set["Group"])
     """Groups whose results this one reads."""
+    after: set[Group] = field(default_factory=set["Group"])
+    """Groups that read this one's results."""
+    latest: int = -1
+    """No op of this group, or of what it depends on, is later."""
+
+    def follow(self, producers: set[Group]) -> None:
+        """Read the results of others."""
+        self.before |= producers
+        for producer in producers:
+            producer.after.add(self)
+            self.reach(producer.latest)
+
+    def reach(self, position: int) -> None:
+        """Depend on an op as late as this, with all that read this group."""
+        stack = [self]
+        while stack:
+            group = stack.pop()
+            if group.latest < position:
+                group.latest = position
+                stack.extend(group.after)
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -113,7 +127,8 @@ class _Grouping:
             if group is None:
                 group = Group(kind, position, position, [op], *_space(op, kind))
                 self._groups.append(group)
-                group.before = self._producers(op)
+                group.reach(position)
+                group.follow(self._producers(op))
             self._group[op] = group
 
     def _producers(self, op: Operation) -> set[Group]:
@@ -139,7 +154,8 @@ class _Grouping:
             group.domain, group.reduced = group.domain, space[1] or group.reduced
             group.ops.append(op)
             group.last = position
-            group.before |= producers - {group}
+            group.reach(position)
+            group.follow(producers - {group})
             self._group[op] = group
             for other in producers - {group}:
                 self._merge(other, group)
@@ -163,10 +179,12 @@ class _Grouping:
             return
         group.ops = combined
         group.first, group.last = min(group.first, other.first), max(group.last, other.last)
-        group.before = (group.before | other.before) - {other, group}
-        for g in self._groups:
-            if other in g.before:
-                g.before = (g.before - {other}) | ({group} if g is not group else set())
+        for producer in other.before:
+            producer.after.discard(other)
+        group.follow(other.before)
+        for reader in other.after:
+            reader.before.discard(other)
+            reader.follow({group} - {reader})
         self._groups.remove(other)
 
     def _positions(self) -> dict[Operation, int]:
@@ -182,7 +200,7 @@ class _Grouping:
             if group is goal:
                 return True
             for before in group.before:
-                if before not in seen and before.last >= goal.first:
+                if before not in seen and before.latest >= goal.first:
                     seen.add(before)
                     stack.append(before)
         return False

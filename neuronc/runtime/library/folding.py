@@ -51,7 +51,7 @@ def fold_axes(
         return [fold_function(name, operands[0], inits[0], tuple(axes))]
     rest = [d for d in range(operands[0].ndim) if d not in axes]
     lanes = tuple(operands[0].shape[d] for d in rest)
-    rows = [x.transpose([*axes, *rest]).reshape(-1, *lanes) for x in operands]
+    rows = [x.transpose([*axes, *rest]).reshape(length, *lanes) for x in operands]
     return fold_rows(program, rows, [np.broadcast_to(init, lanes) for init in inits])
 
 
