@@ -281,6 +281,40 @@ SAMPLES: dict[str, Sample] = {
         [normal(6, 4)],
         lambda x: x[1:5:2],
     ),
+    "real_dynamic_slice from where an argument says": Sample(
+        "%x: tensor<6x4xf32>, %s: tensor<2xi64>, %l: tensor<2xi64>",
+        "tensor<2x3xf32>",
+        "%t = stablehlo.constant dense<[2, 1]> : tensor<2xi64>\n"
+        '%0 = "stablehlo.real_dynamic_slice"(%x, %s, %l, %t) : '
+        "(tensor<6x4xf32>, tensor<2xi64>, tensor<2xi64>, tensor<2xi64>) -> tensor<2x3xf32>\n"
+        "return %0 : tensor<2x3xf32>",
+        [normal(6, 4), np.array([1, 1]), np.array([4, 4])],
+        lambda x, *_: x[1:4:2, 1:4],
+    ),
+    "chlo.scan": Sample(
+        "%x: tensor<2x5xi32>, %i: tensor<2xi32>",
+        "(tensor<2x5xi32>, tensor<2xi32>)",
+        "%0:2 = chlo.scan(%x) inits(%i) dimension=1 {\n"
+        "^bb0(%e: tensor<2xi32>, %c: tensor<2xi32>):\n"
+        "%s = stablehlo.add %e, %c : tensor<2xi32>\n"
+        "stablehlo.return %s, %s : tensor<2xi32>, tensor<2xi32>\n"
+        "} : (tensor<2x5xi32>, tensor<2xi32>) -> (tensor<2x5xi32>, tensor<2xi32>)\n"
+        "return %0#0, %0#1 : tensor<2x5xi32>, tensor<2xi32>",
+        [np.arange(10, dtype=np.int32).reshape(2, 5), np.array([3, -4], np.int32)],
+        lambda x, i: (np.cumsum(x, 1) + i[:, None], x.sum(1) + i),
+    ),
+    "bitcast_convert of booleans": Sample(
+        "%x: tensor<3x16xi1>, %y: tensor<3xi16>",
+        "(tensor<3xi16>, tensor<3x16xi1>)",
+        "%0 = stablehlo.bitcast_convert %x : (tensor<3x16xi1>) -> tensor<3xi16>\n"
+        "%1 = stablehlo.bitcast_convert %y : (tensor<3xi16>) -> tensor<3x16xi1>\n"
+        "return %0, %1 : tensor<3xi16>, tensor<3x16xi1>",
+        [RNG.integers(0, 2, (3, 16)).astype(bool), np.array([1, -2, 12345], np.int16)],
+        lambda x, y: (
+            np.packbits(x, axis=1, bitorder="little").view(np.int16)[:, 0],
+            np.unpackbits(y.view(np.uint8).reshape(3, 2), axis=1, bitorder="little").astype(bool),
+        ),
+    ),
     "dynamic ops of constants": Sample(
         "%x: tensor<2x3xf32>",
         "(tensor<6xf32>, tensor<4x2x3xf32>, tensor<3x4xf32>, tensor<5xi32>, tensor<i32>)",

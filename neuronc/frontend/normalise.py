@@ -23,6 +23,7 @@ from neuronc.frontend.functions import hide_kept, is_kept, restore_kept, unhide_
 from neuronc.frontend.gaps import refuse_gaps
 from neuronc.frontend.given import Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
+from neuronc.frontend.moving_slices import slice_by_start
 from neuronc.frontend.quantised import legalise_quantised
 from neuronc.frontend.shapes import is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
@@ -54,6 +55,8 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
             flatten_tuples(entry)
         if refine or is_dynamic(entry):
             refine_shapes(module, entry, refine, program.name)
+            with module.context, ir.Location.unknown():
+                slice_by_start(entry)
         run_passes(module, CLEAN)
         module.operation.verify()
     return entry

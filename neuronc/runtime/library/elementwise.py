@@ -64,19 +64,24 @@ def bitcast_convert(
 ) -> list[Array]:
     """The same bits as another type; the last axis splits or joins when widths differ."""
     source, target = operands[0], results[0]
-    if bits(source.dtype) == bits(target.dtype):
+    if _width(source.dtype) == _width(target.dtype):
         return [_from_bits(_to_bits(source), target.dtype)]
-    narrow, wide = sorted((bits(source.dtype), bits(target.dtype)))
+    narrow, wide = sorted((_width(source.dtype), _width(target.dtype)))
     if narrow >= 8:
         flat = np.ascontiguousarray(source).reshape(-1)
         return [flat.view(target.dtype).reshape(target.shape)]
     shifts = np.arange(0, wide, narrow, dtype=np.uint64)
     words = _to_bits(source).astype(np.uint64)
-    if bits(source.dtype) == wide:
+    if _width(source.dtype) == wide:
         parts = np.right_shift(words[..., None], shifts) & np.uint64((1 << narrow) - 1)
         return [_from_bits(parts, target.dtype)]
     joined = np.bitwise_or.reduce(np.left_shift(words, shifts), axis=-1)
     return [_from_bits(joined, target.dtype)]
+
+
+def _width(dtype: np.dtype[np.generic]) -> int:
+    """Bits of an element as StableHLO counts them: one for a boolean, though it fills a byte."""
+    return 1 if dtype == np.bool_ else bits(dtype)
 
 
 def _to_bits(x: Array) -> Array:
@@ -84,7 +89,7 @@ def _to_bits(x: Array) -> Array:
     if x.dtype.kind == "c":
         return x
     word = np.array(x).view(f"u{x.dtype.itemsize}")
-    return np.bitwise_and(word, word.dtype.type((1 << bits(x.dtype)) - 1))
+    return np.bitwise_and(word, word.dtype.type((1 << _width(x.dtype)) - 1))
 
 
 def _from_bits(word: Array, dtype: np.dtype[np.generic]) -> Array:
