@@ -92,7 +92,7 @@ class Group:
 
     def reach(self, position: int) -> None:
         """Depend on an op as late as this, with all that read this group."""
-        stack = [self]
+        stack: list[Group] = [self]
         while stack:
             group = stack.pop()
             if group.latest < position:
