@@ -303,6 +303,18 @@ SAMPLES: dict[str, Sample] = {
         [np.arange(10, dtype=np.int32).reshape(2, 5), np.array([3, -4], np.int32)],
         lambda x, i: (np.cumsum(x, 1) + i[:, None], x.sum(1) + i),
     ),
+    "chlo.scan from the end": Sample(
+        "%x: tensor<2x5xi32>, %i: tensor<2xi32>",
+        "(tensor<2x5xi32>, tensor<2xi32>)",
+        "%0:2 = chlo.scan(%x) inits(%i) dimension=1 attributes {is_reverse = true} {\n"
+        "^bb0(%e: tensor<2xi32>, %c: tensor<2xi32>):\n"
+        "%s = stablehlo.add %e, %c : tensor<2xi32>\n"
+        "stablehlo.return %s, %s : tensor<2xi32>, tensor<2xi32>\n"
+        "} : (tensor<2x5xi32>, tensor<2xi32>) -> (tensor<2x5xi32>, tensor<2xi32>)\n"
+        "return %0#0, %0#1 : tensor<2x5xi32>, tensor<2xi32>",
+        [np.arange(10, dtype=np.int32).reshape(2, 5), np.array([3, -4], np.int32)],
+        lambda x, i: (np.cumsum(x[:, ::-1], 1)[:, ::-1] + i[:, None], x.sum(1) + i),
+    ),
     "bitcast_convert of booleans": Sample(
         "%x: tensor<3x16xi1>, %y: tensor<3xi16>",
         "(tensor<3xi16>, tensor<3x16xi1>)",

@@ -25,6 +25,7 @@ from neuronc.frontend.given import Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes
 from neuronc.frontend.moving_slices import slice_by_start
 from neuronc.frontend.quantised import legalise_quantised
+from neuronc.frontend.scans import scan_forwards
 from neuronc.frontend.shapes import is_dynamic, refine_shapes
 from neuronc.frontend.sharding import drop_sharding
 from neuronc.frontend.source import Program
@@ -45,6 +46,7 @@ def normalise(program: Program, refine: Shapes) -> ir.Operation:
             drop_sharding(module)
             run_at_start(module)
             search_exactly(module)
+            scan_forwards(module)
         run_passes(module, f"func.func({COMPOSITES})")
         legalise_quantised(module, program.name)
         _legalise_chlo(module, program.name)
