@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "examples" / "README.md"])
 PAGES = [path for path in DOCUMENTS if "```console" in path.read_text()]
 """The documents that have commands."""
+SCRIPTS = [ROOT / "docs" / "pytorch.md", ROOT / "docs" / "torch_compile.md"]
+"""Those whose scripts stand for themselves."""
 SECONDS_MAX = 300
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?:#|//) ([\w-]+\.\w+)\n")
@@ -90,6 +92,12 @@ class Runner:
         elif block.language == "console":
             return "".join(f"$ {c}\n{self._command(c)}" for c, _ in block.commands)
         return block.text
+
+    def script(self, block: Block) -> None:
+        """Run a block of Python, from its file if it is one."""
+        self.run(block)
+        if block.file:
+            self._command(f"python {block.file}")
 
     def _command(self, command: str) -> str:
         """What a command prints; it must succeed, or print an error of neuronc's."""

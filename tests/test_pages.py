@@ -12,7 +12,7 @@ import pytest
 
 from neuronc.hardware import DEFAULT_TARGET
 from neuronc.pipeline import stages
-from tests.pages import DOCUMENTS, PAGES, ROOT, Runner, blocks, loose, prose
+from tests.pages import DOCUMENTS, PAGES, ROOT, SCRIPTS, Runner, blocks, loose, prose
 
 
 def named(path: Path) -> str:
@@ -35,6 +35,14 @@ def test_a_page_does_what_it_says(
             assert loose(now) == loose(block.text)
     if end and new + page[end:] != page:
         path.write_text(new + page[end:])
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=named)
+def test_the_scripts_of_a_page_run(path: Path, tmp_path: Path) -> None:
+    runner = Runner(tmp_path)
+    for block in blocks(path.read_text()):
+        if block.language == "python":
+            runner.script(block)
 
 
 def script(name: str) -> ModuleType:

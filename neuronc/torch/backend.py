@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch._dynamo.backends.common import aot_autograd
 from torch._guards import TracingContext
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -150,8 +151,10 @@ def _with_numbers(graph: GraphModule, args: Sequence[Any]) -> GraphModule:
 def compiled(graph: GraphModule, options: BackendOptions, fixed: frozenset[int]) -> Runner:
     """Compile a graph with static shapes; one that was compiled before is only loaded."""
     start = time.perf_counter()
-    made = prepare(graph)
-    module = emit_graph_module(made.graph, donated=made.donated)
+    # Constants of the graph have elements; torch compiles where tensors have none.
+    with unset_fake_temporarily():
+        made = prepare(graph)
+        module = emit_graph_module(made.graph, donated=made.donated)
     text = str(module).encode()
     key = f"{options.target} {sha256(text).hexdigest()}"
     artifact = _ARTIFACTS.get(key)

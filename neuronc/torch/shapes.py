@@ -16,15 +16,18 @@ from torch.export.graph_signature import InputKind
 from torch.fx import Node
 from torch.utils import _pytree as pytree
 
+from neuronc.errors import InputError
 from neuronc.frontend.given import Arguments, Extent
 from neuronc.inputs import Shapes
+
+_GUARD = "Guard failed: "
 
 
 def respecialise(program: ExportedProgram, shapes: Shapes) -> ExportedProgram:
     """The program for these shapes of inputs and extents of symbols.
 
     Raises:
-        InputError: they do not fit.
+        InputError: they do not fit, or lie outside the ranges of the symbols.
     """
     if not shapes:
         return program
@@ -43,7 +46,21 @@ def respecialise(program: ExportedProgram, shapes: Shapes) -> ExportedProgram:
     args, kwargs = _arranged(program, nodes, iter(examples))
     with torch.no_grad():
         module: Any = program.module()
-        return torch.export.export(module, args, kwargs)
+        try:
+            return torch.export.export(module, args, kwargs)
+        except (AssertionError, RuntimeError) as error:
+            raise _outside(program, error) from error
+
+
+def _outside(program: ExportedProgram, error: Exception) -> Exception:
+    """What a failed guard means to the user; any other error is itself."""
+    first = str(error).partition("\n")[0]
+    if not first.startswith(_GUARD):
+        return error
+    ranges = cast(dict[Any, Any], cast(Any, program).range_constraints)
+    known = ", ".join(f"{s} in [{r.lower}, {r.upper}]" for s, r in ranges.items())
+    problem = f"it was exported for {first.removeprefix(_GUARD)}"
+    return InputError("program", problem, f"its ranges are {known}", code="NRC-0906")
 
 
 def _inputs(program: ExportedProgram) -> list[Node]:

@@ -14,6 +14,7 @@ from neuronc.torch.ops import (
     indexing,
     norm,
     pooling,
+    primitives,
     random,
     reductions,
     shape,
@@ -35,6 +36,7 @@ TOPICS = (
     control,
     random,
     sorting,
+    primitives,
 )
 """In the order of the page."""
 

@@ -40,6 +40,17 @@ def addmm(s: Scope, bias: Value, x: Value, y: Value, beta: Number = 1, alpha: Nu
     return s.b.add(made, added)
 
 
+@aten("addbmm")
+def addbmm(s: Scope, bias: Value, x: Value, y: Value, beta: Number = 1, alpha: Number = 1) -> Value:
+    """Beta bias + alpha times the sum of x[B, M, K] @ y[B, K, N] over B."""
+    made = s.b.dot(x, y, ((), ()), ([0, 2], [0, 1]), opmath(element_of(x)))
+    made = s.b.multiply(made, s.b.like(alpha, made)) if alpha != 1 else made
+    if beta == 0:
+        return made
+    added = s.fit(bias, element_of(made))
+    return s.b.add(made, s.b.multiply(added, s.b.like(beta, added)))
+
+
 @aten("linear")
 def linear(s: Scope, x: Value, weight: Value, bias: Value | None = None) -> Value:
     """x[..., K] @ weight[N, K].T + bias[N]."""

@@ -1,0 +1,169 @@
+"""`torch.compile` the way people use it: optimisers, autocast, views, nested results, modes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from neuronc.torch.backend import neuronc  # noqa: E402
+
+FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
+"""The bound of the model matrix: a few hundred sums in float32, in another order than eager's."""
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(32, 16)
+        self.qkv, self.norm = nn.Linear(16, 48), nn.LayerNorm(16)
+        self.drop = nn.Dropout(0.25)
+
+    def forward(self, ids: Any) -> Any:
+        x = self.table(ids)
+        q, k, v = (t.unflatten(-1, (2, 8)).transpose(1, 2) for t in self.qkv(x).chunk(3, -1))
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.norm(x + self.drop(y.transpose(1, 2).flatten(2)))
+
+
+class Norms(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, stride=2, groups=1), nn.BatchNorm2d(4)
+        self.up = nn.ConvTranspose2d(4, 2, 2, stride=2)
+
+    def forward(self, x: Any) -> Any:
+        return self.up(torch.relu(self.norm(self.conv(x))))
+
+
+MODELS = {
+    "attention": (Attention, lambda: torch.randint(0, 32, (2, 6))),
+    "norms": (Norms, lambda: torch.randn(2, 3, 9, 9)),
+}
+OPTIMISERS = {
+    "sgd": lambda p: torch.optim.SGD(p, 0.05, weight_decay=0.01, nesterov=True, momentum=0.9),
+    "adam": lambda p: torch.optim.Adam(p, 0.01, eps=1e-4),
+    "adamw": lambda p: torch.optim.AdamW(p, 0.01, amsgrad=True, eps=1e-4),
+}
+"""Adam's with a large epsilon: where a gradient is a rounding, g / |g| says nothing."""
+
+
+@pytest.mark.parametrize("model_name", MODELS)
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_compiled_optimisers_train_as_eager(model_name: str, optimiser: str) -> None:
+    """Forward, backward and the optimiser's step are each on neuronc."""
+    kind, batch = MODELS[model_name]
+    model = kind()
+    reference = copy.deepcopy(model)
+    run = torch.compile(model, backend=neuronc, fullgraph=True)
+    sides = []
+    for call, owner, wrap in ((run, model, True), (reference, reference, False)):
+        steps = OPTIMISERS[optimiser](owner.parameters())
+        step = torch.compile(steps.step, backend=neuronc) if wrap else steps.step
+        sides.append((call, steps, step))
+    for seed in range(3):
+        torch.manual_seed(seed)
+        x = batch()
+        for call, steps, step in sides:
+            torch.manual_seed(100 + seed)
+            call(x).square().mean().backward()
+            step()
+            steps.zero_grad()
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(value, reference.state_dict()[key], rtol=2e-4, atol=2e-4)
+
+
+def test_a_parameter_is_updated_where_it_lies() -> None:
+    def update(p: Any, g: Any, rate: float) -> None:
+        p.sub_(rate * g)
+
+    run = torch.compile(update, backend=neuronc)
+    p, g = torch.randn(256, 1024), torch.randn(256, 1024)
+    for _ in range(2):
+        wanted, address = p - 0.5 * g, p.data_ptr()
+        run(p, g, 0.5)
+        torch.testing.assert_close(p, wanted)
+        assert p.data_ptr() == address
+
+
+def test_autocast_computes_in_bfloat16() -> None:
+    model = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 4))
+    run = torch.compile(model, backend=neuronc)
+    x = torch.randn(8, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, wanted = run(x), model(x)
+    assert found.dtype is torch.bfloat16
+    # Two layers, each rounded to 8 bits.
+    torch.testing.assert_close(found, wanted, rtol=2**-6, atol=2**-7)
+
+
+def nested(x: Any, *, more: dict[str, Any], scale: float = 2.0) -> Any:
+    return {"sum": x + more["y"], "pair": (x * scale, [more["z"][0] - x])}
+
+
+def in_place(x: Any) -> Any:
+    y = x.clone()
+    y[1:3].mul_(2)
+    y.t()[0] = 7
+    y.view(-1)[::2] += 1
+    return y
+
+
+def integers(x: Any, n: int) -> Any:
+    i = (x * 10).long()
+    return i // 3, i % n, i.clamp(0, n), (i == 2).sum(), i.argmax(-1)
+
+
+def symbols(x: Any, n: int) -> Any:
+    return x[:n] * n, x.new_zeros(n), torch.arange(n)
+
+
+def no_grad(x: Any) -> Any:
+    with torch.no_grad():
+        scale = x.abs().max()
+    return x / scale
+
+
+HABITS: dict[str, tuple[Callable[..., Any], Callable[[], tuple[Any, ...]]]] = {
+    "nested": (nested, lambda: (torch.randn(4, 4),)),
+    "in place": (in_place, lambda: (torch.randn(4, 4),)),
+    "integers": (integers, lambda: (torch.randn(4, 4), 3)),
+    "symbols": (symbols, lambda: (torch.randn(6, 4), 3)),
+    "no grad": (no_grad, lambda: (torch.randn(4, 4, requires_grad=True),)),
+}
+
+
+@pytest.mark.parametrize("name", HABITS)
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"fullgraph": True}, {"dynamic": True}, {"mode": "default"}],
+    ids=lambda how: "".join(how) or "plain",
+)
+def test_what_people_write(name: str, how: dict[str, Any]) -> None:
+    function, given = HABITS[name]
+    run = torch.compile(function, backend=neuronc, **how)
+    for _ in range(2):
+        args = given()
+        kwargs = {"more": {"y": torch.ones(4, 4), "z": [args[0] * 3]}} if name == "nested" else {}
+        torch.testing.assert_close(run(*args, **kwargs), function(*args, **kwargs), **FLOAT32)
+
+
+def test_numbers_that_change_are_not_compiled_for_ever() -> None:
+    programs: list[Any] = []
+    run = torch.compile(symbols, backend=neuronc, options={"observe": programs.append})
+    x = torch.randn(6, 4)
+    for n in (2, 3, 4, 3, 2):
+        torch.testing.assert_close(run(x, n), symbols(x, n))
+    assert len(programs) <= 4

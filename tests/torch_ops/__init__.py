@@ -1,0 +1,1 @@
+"""Torch's own operation database (`OpInfo`) as a test of the emitters."""

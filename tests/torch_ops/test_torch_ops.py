@@ -1,0 +1,20 @@
+"""A sample of the operations; `python -m tests.torch_ops` tries all."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("expecttest", reason="torch's operation database needs it")
+
+from tests.torch_ops.cell import CRASHED, WRONG, attempt, samples  # noqa: E402
+
+EVERY = 37
+"""The sample: one operation in so many, a prime so that families mix."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64", "complex64"])
+def test_operations_are_right_or_refused(dtype: str) -> None:
+    cells = [attempt(s) for s in samples(getattr(torch, dtype), 1, every=EVERY)]
+    assert len(cells) > 3
+    assert [(c.sample.id, c.detail) for c in cells if c.status in (WRONG, CRASHED)] == []
