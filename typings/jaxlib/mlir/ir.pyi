@@ -279,6 +279,7 @@ class DenseElementsAttr(Attribute):
 
 class DenseIntElementsAttr(DenseElementsAttr):
     def __iter__(self) -> Iterator[int]: ...
+
 class DenseResourceElementsAttr(Attribute): ...
 
 class DenseI32ArrayAttr(Attribute):
