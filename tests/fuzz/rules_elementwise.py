@@ -67,6 +67,9 @@ def binary(g: Grower) -> None:
         bound = {"maximum": max, "minimum": max}.get(name, lambda a, b: 2.0**64)(x.bound, y.bound)
         if name in ("add", "subtract") and x.bound + y.bound < 100:
             bound = x.bound + y.bound
+        if name in ("divide", "remainder"):
+            # XLA's constant folder divides the least integer by -1, and dies of SIGFPE.
+            y = g.scope.op("optimization_barrier", [y], y.type, bound=y.bound)
         g.scope.op(name, [x, y], x.type, bound=bound)
 
 
