@@ -39,7 +39,8 @@ def within(seconds: float, run: Callable[[], None]) -> bool:
         raise Late
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: Python drops what is raised inside a finaliser.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         run()
     except (Late, FlakyStrategyDefinition):
