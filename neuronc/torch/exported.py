@@ -25,6 +25,9 @@ from neuronc.torch.decompositions import decompositions
 from neuronc.torch.elements import to_numpy
 from neuronc.torch.graph import Argument, Result, emit_graph
 from neuronc.torch.ranges import range_of_values
+from neuronc.torch.table import name_of
+
+CHECK = "aten._linalg_check_errors.default"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,20 @@ def export_program(program: ExportedProgram) -> Exported:
     check_static(program)
     run = cast(Any, program).run_decompositions
     with torch.no_grad():
-        return _Emission(run(decompositions())).run()
+        decomposed = run(decompositions())
+    _drop_checks(decomposed.graph_module)
+    return _Emission(decomposed).run()
+
+
+def _drop_checks(graph: torch.fx.GraphModule) -> None:
+    """Take the checks of matrices away that torch keeps in order by tokens."""
+    for node in list(graph.graph.nodes):
+        if name_of(node.target) != "with_effects" or name_of(node.args[1]) != CHECK:
+            continue
+        for user in list(node.users):
+            user.replace_all_uses_with(cast(Node, node.args[0]))
+            graph.graph.erase_node(user)
+        graph.graph.erase_node(node)
 
 
 def loses_state(program: ExportedProgram) -> bool:
@@ -112,7 +128,8 @@ class _Emission:
         users = [s for s in specs if s.kind is InputKind.USER_INPUT and self._is_tensor(s)]
         results, tied = self._results()
         state = [s for s in specs if s.target in self.signature.buffers_to_mutate.values()]
-        weights = [s for s in specs if s.kind is not InputKind.USER_INPUT and s not in state]
+        given = (InputKind.USER_INPUT, InputKind.TOKEN)
+        weights = [s for s in specs if s.kind not in given and s not in state]
         arguments = [self._argument(s.arg.name, s.arg.name, tied) for s in users]
         for spec in state:
             self.state[str(spec.target)] = self._tensor(spec.target)

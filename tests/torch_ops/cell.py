@@ -24,7 +24,6 @@ from torch.utils import _pytree as pytree
 
 import neuronc
 import neuronc.torch
-from neuronc.torch.decompositions import decompositions
 from neuronc.torch.elements import to_numpy
 
 WORKS, REFUSED, WRONG, CRASHED, NO_GRAPH = "works", "refused", "wrong", "crashed", "no graph"
@@ -108,11 +107,9 @@ def attempt(sample: Sample) -> Cell:
     try:
         wanted = _eager(sample, tensors)
         program = torch.export.export(sample.call, tuple(t.clone() for t in tensors))
-        with torch.no_grad():
-            graph = program.run_decompositions(decompositions()).graph
     except Exception as error:
         return Cell(sample, NO_GRAPH, _line(error))
-    if wanted is None or any(map(_is_random, graph.nodes)):
+    if wanted is None or any(map(_is_random, program.graph.nodes)):
         return Cell(sample, NO_GRAPH, "random, or no tensors")
     try:
         compiled = neuronc.torch.compile_model(program)

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest", reason="torch's operation database needs it")
 
-from tests.torch_ops.cell import CRASHED, WRONG, attempt, samples  # noqa: E402
+from tests.torch_ops.cell import CRASHED, WORKS, WRONG, attempt, samples  # noqa: E402
 
 EVERY = 37
 """The sample: one operation in so many, a prime so that families mix."""
@@ -18,3 +18,13 @@ def test_operations_are_right_or_refused(dtype: str) -> None:
     cells = [attempt(s) for s in samples(getattr(torch, dtype), 1, every=EVERY)]
     assert len(cells) > 3
     assert [(c.sample.id, c.detail) for c in cells if c.status in (WRONG, CRASHED)] == []
+
+
+@pytest.mark.parametrize(
+    "only", ["linalg_solve", "linalg_inv", "linalg_lu_factor", "det", "diagonal_scatter", "addbmm"]
+)
+def test_systems_of_equations_work(only: str) -> None:
+    """Also for batches, vectors and matrices without rows."""
+    cells = [attempt(s) for s in samples(torch.float32, 2, only)]
+    assert cells
+    assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []

@@ -12,6 +12,7 @@ from neuronc.torch.ops import (
     elementwise,
     factory,
     indexing,
+    linear_algebra,
     norm,
     pooling,
     primitives,
@@ -37,6 +38,7 @@ TOPICS = (
     random,
     sorting,
     primitives,
+    linear_algebra,
 )
 """In the order of the page."""
 

@@ -97,6 +97,7 @@ def linspace(s: Scope, start: float, end: float, steps: int, **_: object) -> Val
 @aten(
     "_assert_async", "_assert_async.msg", "_assert_scalar", "_assert_tensor_metadata",
     "sym_constrain_range", "sym_constrain_range_for_size", "_functional_assert_async.msg",
+    "_linalg_check_errors",
 )  # fmt: skip
 def checked(s: Scope, *_: object, **__: object) -> None:
     """What torch checks, and the program does not compute."""
