@@ -150,7 +150,7 @@ def _complaint(node: Node) -> str:
 
 
 def _unsupported(graph: GraphModule) -> Iterable[Node]:
-    """What would be emitted, and cannot be: an assertion, and what only it reads, would not."""
+    """What would be emitted, and cannot be."""
     needed = _needed(graph)
     for node in graph.graph.nodes:
         if node not in needed:
@@ -161,8 +161,7 @@ def _unsupported(graph: GraphModule) -> Iterable[Node]:
                 yield from _unsupported(inner)
         elif node.op in ("call_function", "call_method", "call_module"):
             known = node.target is operator.getitem or emitter_of(node.target)
-            if not known or _drops(node) or _grows(node):
-                yield node
+            yield from () if known and not _drops(node) and not _grows(node) else (node,)
 
 
 def _grows(node: Node) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from neuronc.torch.ops import (
+    activation,
     attention,
+    complex,
     contraction,
     control,
     convolution,
@@ -25,6 +27,8 @@ from neuronc.torch.table import CUSTOM, EMITTERS, Emitter, name_of
 
 TOPICS = (
     elementwise,
+    activation,
+    complex,
     reductions,
     contraction,
     convolution,

@@ -1,4 +1,4 @@
-"""Functions of the elements: arithmetic, comparison, logic, activations.
+"""Functions of the elements: arithmetic, comparison, logic.
 
 Operands are converted to the type that torch promotes them to and broadcast; functions of several
 steps compute in float32 for the 16-bit floats, as torch's kernels do, and round once.
@@ -7,7 +7,7 @@ steps compute in float32 for the 16-bit floats, as torch's kernels do, and round
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log, pi, sqrt
+from math import log, pi
 
 from neuronc.torch.build import Build, Value, element_of
 from neuronc.torch.elements import is_complex, is_float
@@ -136,12 +136,6 @@ def frac(s: Scope, x: Value) -> Value:
     return s.b.subtract(x, truncated(s.b, x))
 
 
-@aten("relu")
-def relu(s: Scope, x: Value) -> Value:
-    """max(x, 0)."""
-    return s.b.maximum(x, s.b.like(0, x))
-
-
 @aten("isnan")
 def isnan(s: Scope, x: Value) -> Value:
     """Whether it is no number."""
@@ -160,20 +154,6 @@ def isinf(s: Scope, x: Value) -> Value:
 def logical_not(s: Scope, x: Value) -> Value:
     """Whether it is zero."""
     return s.b.unary("not", s.b.convert(x, "i1"))
-
-
-@aten("gelu")
-def gelu(s: Scope, x: Value, approximate: str = "none") -> Value:
-    """X times the normal distribution up to x, as `jax.nn.gelu` writes it."""
-    b, y = s.b, s.wide(x)
-    half = b.like(0.5, y)
-    if approximate == "tanh":
-        cube = b.multiply(b.multiply(y, y), y)
-        inner = b.add(y, b.multiply(b.like(0.044715, y), cube))
-        curve = b.unary("tanh", b.multiply(b.like(sqrt(2 / pi), y), inner))
-    else:
-        curve = b.erf(b.multiply(y, b.like(sqrt(0.5), y)))
-    return s.narrow(b.multiply(b.multiply(half, y), b.add(b.like(1, y), curve)))
 
 
 # Two operands.
@@ -378,34 +358,6 @@ def clamp_max(s: Scope, x: Value, max: Operand) -> Value:
     return s.b.minimum(s.fit(x), s.fit(max))
 
 
-@aten("leaky_relu")
-def leaky_relu(s: Scope, x: Value, negative_slope: float = 0.01) -> Value:
-    """X, or a fraction of it below zero."""
-    y = s.wide(x)
-    positive = s.b.compare("GT", y, s.b.like(0, y))
-    return s.narrow(s.b.select(positive, y, s.b.multiply(y, s.b.like(negative_slope, y))))
-
-
-@aten("elu")
-def elu(s: Scope, x: Value, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:
-    """Scale times x, or alpha (exp(x input_scale) - 1) below zero."""
-    b, y = s.b, s.wide(x)
-    bent = b.unary("exponential_minus_one", b.multiply(y, b.like(input_scale, y)))
-    positive = b.multiply(y, b.like(scale, y))
-    negative = b.multiply(bent, b.like(alpha * scale, y))
-    return s.narrow(b.select(b.compare("GT", y, b.like(0, y)), positive, negative))
-
-
-@aten("softplus")
-def softplus(s: Scope, x: Value, beta: float = 1, threshold: float = 20) -> Value:
-    """log(1 + exp(beta x)) / beta; x itself where it is large."""
-    b, y = s.b, s.wide(x)
-    scaled = b.multiply(y, b.like(beta, y))
-    soft = b.unary("log_plus_one", b.unary("exponential", scaled))
-    large = b.compare("GT", scaled, b.like(threshold, y))
-    return s.narrow(b.select(large, y, b.divide(soft, b.like(beta, y))))
-
-
 @aten("addcmul")
 def addcmul(s: Scope, x: Value, p: Value, q: Value, value: Number = 1) -> Value:
     """X + value p q."""
@@ -422,62 +374,3 @@ def addcdiv(s: Scope, x: Value, p: Value, q: Value, value: Number = 1) -> Value:
     product = s.fit(p, kind)
     product = s.b.multiply(product, s.b.like(value, product)) if value != 1 else product
     return s.narrow(s.b.add(s.fit(x, kind), s.b.divide(product, s.fit(q, kind))))
-
-
-@aten("view_as_real")
-def view_as_real(s: Scope, x: Value) -> Value:
-    """Real and imaginary parts in a new last dimension."""
-    shape, element = s.out.shape, s.out.element
-    parts = [s.b.one(name, [x], shape[:-1], element) for name in ("real", "imag")]
-    return s.b.concatenate([s.b.reshape(p, (*shape[:-1], 1)) for p in parts], len(shape) - 1)
-
-
-@aten("view_as_complex")
-def view_as_complex(s: Scope, x: Value) -> Value:
-    """The complex numbers whose parts are in the last dimension."""
-    last = len(s.out.shape)
-    parts = [s.b.reshape(s.b.slice_dim(x, last, i, i + 1), s.out.shape) for i in range(2)]
-    return s.b.one("complex", parts, s.out.shape, s.out.element)
-
-
-@aten("complex")
-def complex_of(s: Scope, real: Value, imaginary: Value) -> Value:
-    """The complex numbers of these parts."""
-    part = s.out.element[len("complex<") : -1]
-    parts = [s.fit(real, part), s.fit(imaginary, part)]
-    return s.b.one("complex", parts, s.out.shape, s.out.element)
-
-
-@aten("polar")
-def polar(s: Scope, size: Value, angle: Value) -> Value:
-    """The complex numbers of these sizes and angles."""
-    part = s.out.element[len("complex<") : -1]
-    r, a = s.fit(size, part), s.fit(angle, part)
-    parts = [s.b.multiply(r, s.b.unary(name, a)) for name in ("cosine", "sine")]
-    return s.b.one("complex", parts, s.out.shape, s.out.element)
-
-
-@aten("real")
-def real(s: Scope, x: Value) -> Value:
-    """The real part."""
-    return s.b.one("real", [x], s.out.shape, s.out.element)
-
-
-@aten("imag")
-def imag(s: Scope, x: Value) -> Value:
-    """The imaginary part."""
-    return s.b.one("imag", [x], s.out.shape, s.out.element)
-
-
-@aten("sigmoid_backward")
-def sigmoid_backward(s: Scope, grad: Value, y: Value) -> Value:
-    """Grad y (1 - y)."""
-    b, g, z = s.b, s.wide(grad), s.wide(y)
-    return s.narrow(b.multiply(g, b.multiply(z, b.subtract(b.like(1, z), z))))
-
-
-@aten("tanh_backward")
-def tanh_backward(s: Scope, grad: Value, y: Value) -> Value:
-    """Grad (1 - y^2)."""
-    b, g, z = s.b, s.wide(grad), s.wide(y)
-    return s.narrow(b.multiply(g, b.subtract(b.like(1, z), b.multiply(z, z))))
