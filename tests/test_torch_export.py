@@ -14,6 +14,7 @@ from torch._higher_order_ops.while_loop import while_loop
 import neuronc
 import neuronc.torch
 from neuronc.cli import main
+from neuronc.torch.elements import to_numpy
 
 
 def mlp() -> torch.nn.Module:
@@ -219,3 +220,19 @@ def test_a_grid_is_sampled_in_all_of_its_ways(mode: str, padding: str) -> None:
     x, grid = torch.randn(1, 2, 5, 6), 1.3 * torch.rand(1, 4, 3, 2) - 0.7
     program = neuronc.load(neuronc.torch.compile_model(Model(), (x, grid)))
     assert error_of(program(x.numpy(), grid.numpy())[0], Model()(x, grid)) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_grid_of_halves_samples_as_well_as_their_spacing(dtype: torch.dtype) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.grid_sample(x, grid, align_corners=False)
+
+    torch.manual_seed(0)
+    x, grid = torch.randn(1, 2, 16, 16, dtype=dtype), (torch.rand(1, 8, 8, 2) * 2 - 1).to(dtype)
+    program = neuronc.load(neuronc.torch.compile_model(Model(), (x, grid)))
+    (found,) = program(to_numpy(x), to_numpy(grid))
+    # Places and weights in float32, and one rounding: half a spacing of the largest value.
+    exact = Model()(x.double(), grid.double()).numpy()
+    allowed = torch.finfo(dtype).eps / 2 * abs(exact).max()
+    assert abs(found.astype(np.float64) - exact).max() <= allowed
