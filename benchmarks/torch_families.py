@@ -86,7 +86,7 @@ RESNET: Nested = {
         "hidden_sizes": [8, 16, 24, 32],
         "depths": [1, 1, 1, 1],
         "out_features": ["stage4"],
-        "out_indices": None,
+        "out_indices": [4],
     },
 }
 WINDOWED: Nested = {
@@ -251,7 +251,7 @@ def inputs(model: nn.Module, config: Any) -> dict[str, Any]:
 
 OPTIONAL = {
     *("input_ids", "pixel_values", "decoder_input_ids", "bbox", "future_values"),
-    *("future_time_features", "states", "actions", "returns_to_go", "timesteps"),
+    *("noise", "future_time_features", "states", "actions", "returns_to_go", "timesteps"),
 }
 """Arguments given wherever they are taken, though they may have a default."""
 
@@ -328,6 +328,7 @@ ARGUMENTS: dict[str, Any] = {
     "past_observed_mask": lambda config: torch.ones(1, _history(config)),
     "future_values": lambda config: torch.randn(1, config.prediction_length),
     "future_time_features": lambda config: torch.randn(1, config.prediction_length, 1),
+    "noise": lambda config: torch.rand(1, (IMAGE // config.patch_size) ** 2),
     "bbox": lambda config: torch.randint(0, 30, (1, TOKENS, 4)).sort(-1).values,
 }
 
