@@ -58,6 +58,9 @@ class ColumnSums(MapBlocks):
             return False
         if not all(_is_sum(op) for op in sums) or not self._can_stream():
             return False
+        # Fewer rows (a window of pooling) would leave more than half of the DMA engines idle.
+        if 2 * max(sizes[kept:]) < self._hw.dma_engines:
+            return False
         full = [a for a in accesses if any(a.strides[kept:])]
         across = sum(a.strides[at] == 1 for a in full)
         return across > len(full) - across
