@@ -50,7 +50,7 @@ ACTIVATIONS = (
 
 
 def activations(x: jax.Array) -> object:
-    slopes = [jax.grad(lambda v, f=f: (f(v) ** 2).sum())(x) for f in ACTIVATIONS]
+    slopes = [jax.grad(lambda v, f=f: (f(v) ** 3).sum())(x) for f in ACTIVATIONS]
     return [f(x) for f in ACTIVATIONS], slopes, nn.glu(x[:, :6]), nn.one_hot(jnp.arange(5), 7)
 
 
