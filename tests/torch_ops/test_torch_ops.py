@@ -28,3 +28,14 @@ def test_systems_of_equations_work(only: str) -> None:
     cells = [attempt(s) for s in samples(torch.float32, 2, only)]
     assert cells
     assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
+
+
+@pytest.mark.parametrize(
+    ("only", "dtype"),
+    [("softmax_with_dtype", "int64"), ("softmax_with_dtype", "float16"), ("unfold", "float32")],
+)
+def test_types_and_ranks_at_the_edge_work(only: str, dtype: str) -> None:
+    """A softmax that is asked for another type computes in it; a number has one window."""
+    cells = [attempt(s) for s in samples(getattr(torch, dtype), 1, only)]
+    assert cells
+    assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []

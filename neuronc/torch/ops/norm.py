@@ -32,7 +32,7 @@ def softmax_of(b: Build, x: Value, dim: int, safe: bool = False) -> Value:
 @aten("_softmax", "softmax.int", "_safe_softmax")
 def softmax(s: Scope, x: Value, dim: int, *_: object, **__: object) -> Value:
     """The exponentials along a dimension, over their sum."""
-    y = s.wide(s.b.convert(x, s.out.element) if not shape_of(x) else x)
+    y = s.wide(s.cast(x))
     if not shape_of(y):
         return s.b.splat(1, (), s.out.element)
     return s.narrow(softmax_of(s.b, y, axis(dim, y), "_safe_softmax" in str(s.node.target)))
@@ -41,7 +41,7 @@ def softmax(s: Scope, x: Value, dim: int, *_: object, **__: object) -> Value:
 @aten("_log_softmax", "log_softmax.int")
 def log_softmax(s: Scope, x: Value, dim: int, *_: object, **__: object) -> Value:
     """Its logarithm."""
-    b, y = s.b, s.wide(x)
+    b, y = s.b, s.wide(s.cast(x))
     if not shape_of(y):
         return b.splat(0, (), s.out.element)
     at = axis(dim, y)

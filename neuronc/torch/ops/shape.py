@@ -291,6 +291,8 @@ def as_strided(s: Scope, x: Value, size: Sizes, stride: Sizes, offset: int | Non
 def unfold(s: Scope, x: Value, dim: int, size: int, step: int) -> Value:
     """Windows of a dimension, in a new last dimension."""
     b, at = s.b, axis(dim, x)
+    if not shape_of(x):
+        return b.slice_dim(b.reshape(x, (1,)), 0, 0, size)
     count = s.out.shape[at]
     starts = np.arange(count, dtype=np.int32)[:, None] * step
     found = take(b, x, b.array(starts + np.arange(size, dtype=np.int32)), at)
