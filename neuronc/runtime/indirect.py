@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuronc.artifact.model import LibraryCall, LibraryOperand
 from neuronc.dtypes import BY_CODE, BY_NAME
@@ -17,15 +19,21 @@ from neuronc.runtime.library import LIBRARY, ResultType
 from neuronc.runtime.memory import Array, Bytes, Core, hbm_view, window
 
 Call = Callable[[], object]
+Ints = NDArray[np.integer]
 
 
 def bind_gather(instr: isa.DmaGather, core: Core, buffers: Sequence[Bytes]) -> Call:
     """dst[i, ...] = src[index[i] * step + ...]; negative indices are skipped."""
     dst = _view(instr.dst, core, buffers)
-    index = core.view(instr.index).reshape(-1)
-    at = _windows(instr.src, instr.index_step, buffers)
+    index = _index(instr.index, core)
+    at, rows = _windows(instr.src, instr.index_step, buffers), _rows(instr.src, instr, buffers)
+    together = rows.shape[1:] == dst.shape[1:] and not np.may_share_memory(dst, rows)
 
     def gather() -> None:
+        if together and index.max(initial=-1) < len(rows):
+            lanes = np.flatnonzero(index >= 0)
+            dst[lanes] = rows[index[lanes]]
+            return
         for lane, number in enumerate(index.tolist()):
             if number >= 0:
                 np.copyto(dst[lane, ...], at(number))
@@ -36,17 +44,42 @@ def bind_gather(instr: isa.DmaGather, core: Core, buffers: Sequence[Bytes]) -> C
 def bind_scatter(instr: isa.DmaScatter, core: Core, buffers: Sequence[Bytes]) -> Call:
     """dst[index[i] * step + ...] = src[i, ...] in order, or combined; negative ones are skipped."""
     src = _view(instr.src, core, buffers)
-    index = core.view(instr.index).reshape(-1)
-    at = _windows(instr.dst, instr.index_step, buffers)
+    index = _index(instr.index, core)
+    at, rows = _windows(instr.dst, instr.index_step, buffers), _rows(instr.dst, instr, buffers)
     combine = FUNCTIONS[instr.accumulate].evaluate if instr.accumulate else None
+    together = rows.shape[1:] == src.shape[1:] and not np.may_share_memory(src, rows)
 
     def scatter() -> None:
+        if together and index.max(initial=-1) < len(rows):
+            for lanes in _apart(index):
+                into, values = index[lanes], src[lanes]
+                rows[into] = combine(rows[into], values) if combine else values
+            return
         for lane, number in enumerate(index.tolist()):
             if number >= 0:
                 target = at(number)
                 np.copyto(target, combine(target, src[lane, ...]) if combine else src[lane, ...])
 
     return scatter
+
+
+def _index(operand: Operand, core: Core) -> Ints:
+    """The indices, where they lie."""
+    return cast("Ints", core.view(operand).reshape(-1))
+
+
+def _apart(index: Ints) -> Iterator[Ints]:
+    """The lanes to do, in groups of distinct indices; of equal indices each group has the next."""
+    lanes = np.flatnonzero(index >= 0)
+    lanes = lanes[np.argsort(index[lanes], kind="stable")]
+    if not lanes.size:
+        return
+    given = index[lanes]
+    positions = np.arange(len(lanes))
+    starts = np.concatenate([[True], given[1:] != given[:-1]])
+    turn = positions - np.maximum.accumulate(np.where(starts, positions, 0))
+    for number in range(int(turn.max()) + 1):
+        yield lanes[turn == number]
 
 
 def bind_library(call: LibraryCall, buffers: Sequence[Bytes]) -> Call:
@@ -81,6 +114,25 @@ def _windows(operand: Operand, step: int, buffers: Sequence[Bytes]) -> Callable[
     base, strides = buffers[operand.buffer], tuple(s * dtype.itemsize for s in operand.steps)
     scale, shape, offset = step * dtype.itemsize, operand.counts, operand.offset
     return lambda index: window(base, shape, dtype, offset + index * scale, strides)
+
+
+def _rows(
+    operand: Operand, instr: isa.DmaGather | isa.DmaScatter, buffers: Sequence[Bytes]
+) -> Array:
+    """The windows at all indices that lie inside; none where windows reach into one another."""
+    dtype, base = BY_CODE[operand.dtype].numpy, buffers[operand.buffer]
+    strides = tuple(step * dtype.itemsize for step in operand.steps)
+    scale = instr.index_step * dtype.itemsize
+    pairs = zip(operand.counts, strides, strict=True)
+    span = dtype.itemsize + sum((count - 1) * stride for count, stride in pairs)
+    room = base.nbytes - operand.offset - span
+    apart = min(strides, default=0) >= 0 and scale >= span and room >= 0
+    shape = (room // scale + 1 if apart else 0, *operand.counts)
+    return (
+        window(base, shape, dtype, operand.offset, (scale, *strides))
+        if apart
+        else np.empty(shape, dtype)
+    )
 
 
 def _whole(operand: LibraryOperand, buffers: Sequence[Bytes]) -> Array:
