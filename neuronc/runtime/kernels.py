@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import ml_dtypes
 import numpy as np
@@ -26,6 +27,8 @@ _REDUCTION_BY_CODE = {row.code: row for row in REDUCTIONS.values()}
 _FLOAT = np.dtype(np.float32)
 _FLOATS = (_FLOAT, np.dtype(ml_dtypes.bfloat16), np.dtype(np.float16))
 _WORDS = (1, 2, 4, 8)
+_SHORT_MAX, _LONG_MIN = 16, 1024
+"""Reductions of at most so many elements, to at least so many, are not done a row at a time."""
 KERNELS: dict[type[Instruction], Kernel] = {}
 
 
@@ -104,14 +107,30 @@ def _tensor_reduce(instr: Instruction, views: Views) -> Call:
     """Dst = src reduced over its last `axes` dimensions."""
     assert isinstance(instr, isa.TensorReduce)
     dst, src = views["dst"], views["src"]
-    reduce = _REDUCTION_BY_CODE[instr.function].ufunc.reduce
+    ufunc = _REDUCTION_BY_CODE[instr.function].ufunc
+    reduce = ufunc.reduce
     axes = tuple(range(src.ndim - instr.axes, src.ndim))
     if src.dtype == dst.dtype and _is_native(src.dtype):
+        short = 1 < prod(src.shape[-instr.axes :]) <= _SHORT_MAX
+        if short and dst.size >= _LONG_MIN and not np.may_share_memory(dst, src):
+            return _by_taps(ufunc, dst, src, instr.axes)
         dtype = dst.dtype
         return lambda: reduce(src, axis=axes, dtype=dtype, out=dst)
     return lambda: np.copyto(
         dst, cast(reduce(src.astype(np.float32), axis=axes), dst.dtype), casting="unsafe"
     )
+
+
+def _by_taps(ufunc: np.ufunc, dst: Array, src: Array, axes: int) -> Call:
+    """Reduce a few elements of each of many rows: the first of all rows, then the second..."""
+    first, *others = (src[(..., *at)] for at in np.ndindex(src.shape[-axes:]))
+
+    def reduce() -> None:
+        np.copyto(dst, first)
+        for other in others:
+            ufunc(dst, other, out=dst)
+
+    return reduce
 
 
 @_kernel(isa.Select)
