@@ -1,8 +1,9 @@
 """Bind a kernel: turn its records into flat lists of calls, once.
 
-Records become nodes that are read past copies (`forward`), merged (`merge`) and shared between
-workers (`schedule`): once a kernel and way that its buffers overlap. What stays on chip is bound
-then; what touches HBM once a call site, since a kernel is relocatable by its buffers.
+Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
+merged (`merge`) and shared between workers (`schedule`): once a kernel and way that its buffers
+overlap. What stays on chip is bound then; what touches HBM once a call site, since a kernel is
+relocatable by its buffers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from neuronc.isa.operands import Memory
 from neuronc.isa.records import Record, decode
 from neuronc.runtime.accesses import rooms_of
 from neuronc.runtime.clocks import Order
+from neuronc.runtime.copies import merge_copies
 from neuronc.runtime.forward import forward
 from neuronc.runtime.gemm import bind_gemm
 from neuronc.runtime.indirect import Call, bind_gather, bind_library, bind_scatter
@@ -71,7 +73,8 @@ class BoundKernel:
     def _plan(self, spaces: Spaces, workers: int) -> Plan:
         nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]
         if not self.literal:
-            nodes = merge_accumulations(forward(nodes, spaces), spaces)
+            nodes = forward(merge_copies(nodes, spaces), spaces)
+            nodes = merge_accumulations(nodes, spaces)
         calls = [None if _touches_hbm(node) else self.call(node, ()) for node in nodes]
         return Plan(nodes, split(nodes, spaces, workers), calls)
 

@@ -158,6 +158,11 @@ def _walk(dst: View, src: View) -> list[tuple[int, int, int]] | None:
     return walk
 
 
+def is_apart(view: View) -> bool:
+    """Whether no two elements are known to share a byte: each step is wider than what is inside."""
+    return _walk(view, view) is not None
+
+
 def matrix(view: View) -> View | None:
     """The same elements as [rows, columns], the first dimension being the rows."""
     rows, *counts = view.shape
