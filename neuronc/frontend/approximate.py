@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from jaxlib.mlir import ir
 
+from neuronc.frontend.called import called_function, fill_region
 from neuronc.frontend.mlir import operations, replace, string_attribute
 
 TARGET = "ApproxTopK"
@@ -19,7 +20,7 @@ def search_exactly(module: ir.Module) -> None:
     """Replace every approximate search whose results have the exact extent."""
     for op in operations(module.operation):
         if string_attribute(op, "call_target_name") == TARGET and _is_exact(op):
-            ordered = _sort(op, _comparator(module, op))
+            ordered = _sort(op, called_function(module, op))
             replace(op, [_head(op, value, k) for k, value in enumerate(ordered.results)])
 
 
@@ -35,14 +36,6 @@ def _option(op: ir.Operation, name: str) -> int:
     return next(ir.IntegerAttr(m.attr).value for m in members if m.name == name)
 
 
-def _comparator(module: ir.Module, op: ir.Operation) -> ir.Operation:
-    """The function that orders two candidates."""
-    (called,) = ir.ArrayAttr(op.attributes["called_computations"])
-    name = ir.FlatSymbolRefAttr(called).value
-    functions = (o.operation for o in module.body.operations)
-    return next(f for f in functions if string_attribute(f, "sym_name") == name)
-
-
 def _sort(op: ir.Operation, comparator: ir.Operation) -> ir.Operation:
     """All candidates in order; the comparator's body becomes the region."""
     operands = list(op.operands)[: len(op.results)]
@@ -56,24 +49,8 @@ def _sort(op: ir.Operation, comparator: ir.Operation) -> ir.Operation:
         loc=op.location,
         ip=ir.InsertionPoint(op),
     )
-    copy = comparator.clone(ir.InsertionPoint(comparator))
-    block = copy.regions[0].blocks[0]
-    block.append_to(made.regions[0])
-    _end(block)
-    copy.erase()
+    fill_region(made, comparator)
     return made
-
-
-def _end(block: ir.Block) -> None:
-    """Let the block end as a region does, not as a function."""
-    last = list(block.operations)[-1].operation
-    ir.Operation.create(
-        "stablehlo.return",
-        operands=list(last.operands),
-        loc=last.location,
-        ip=ir.InsertionPoint(last),
-    )
-    last.erase()
 
 
 def _head(op: ir.Operation, value: ir.Value, index: int) -> ir.Value:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from jaxlib.mlir import ir
 
 from neuronc.errors import UnsupportedError
+from neuronc.frontend.dynamic_calls import replace_dynamic_calls
 from neuronc.frontend.given import UNKNOWN, Arguments, Extent, Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes, string_attribute
 from neuronc.frontend.signature import argument_names
@@ -77,6 +78,13 @@ def refine_shapes(module: ir.Module, entry: ir.Operation, given: Shapes, name: s
     if not any(has_unknown_shape(value.type) for value in _values(entry)):
         with input_errors(module.context, name, "NRC-0111", SHAPES_HINT, DETAILS):
             run_passes(module, f"symbol-dce,{REFINE},{REFINE},{ASSERTIONS}")
+            while _make_calls_static(module):
+                run_passes(module, f"{REFINE},{REFINE}")
+
+
+def _make_calls_static(module: ir.Module) -> bool:
+    with module.context, ir.Location.unknown():
+        return replace_dynamic_calls(module)
 
 
 def _missing(
