@@ -106,74 +106,132 @@ def space_of(it: Attention, final: SSAValue, stop: Stop) -> Space | None:
     return space if all(len(space.of(g)) == 1 for g in _SINGLE) else None
 
 
-def _walks(
-    it: Attention, final: SSAValue, stop: Stop
-) -> tuple[dict[Key, tuple[Atoms, Pieces]], int, int] | None:
+@dataclass(frozen=True)
+class _Dims:
+    """The dimensions of an operand of a product, by what becomes of them."""
+
+    batch: list[int]
+    over: list[int]
+    free: list[int]
+
+    @staticmethod
+    def of(op: Operation, side: int, rank: int) -> _Dims:
+        """Those of the left (0) or right (1) operand."""
+        name = ("lhs", "rhs")[side]
+        batch = ints(op, f"{name}_batching_dimensions")
+        over = ints(op, f"{name}_contracting_dimensions")
+        return _Dims(batch, over, [d for d in range(rank) if d not in (*over, *batch)])
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The scores x width x depth, along which every access steps."""
+
+    width: int
+    depth: int
+    outer: list[Dim]
+    """Those of a value's width."""
+    inner: list[Dim]
+    """Those of a key's depth."""
+    values: _Dims
+    weights: _Dims
+    layout: list[Dim]
+    """How the weights of the values lie in the scores."""
+
+    @staticmethod
+    def of(it: Attention) -> _Frame:
+        """That of one attention."""
+        keys, values = shape_of(it.score.operands[0]), shape_of(it.value.operands[1 - it.weight])
+        over = _Dims.of(it.score, 0, len(keys)).over
+        value = _Dims.of(it.value, 1 - it.weight, len(values))
+        lengths, widths = [keys[d] for d in over], [values[d] for d in value.free]
+        width, depth = prod(widths), prod(lengths)
+        layout = _scaled(it.layouts[it.value.operands[it.weight]], width * depth)
+        return _Frame(
+            width,
+            depth,
+            _scaled(dense_atoms(None, widths).dims, depth),
+            list(dense_atoms(None, lengths).dims),
+            value,
+            _Dims.of(it.value, it.weight, len(layout)),
+            layout,
+        )
+
+    @property
+    def size(self) -> int:
+        """Elements for each score."""
+        return self.width * self.depth
+
+
+def _scaled(dims: Sequence[Dim], by: int) -> list[Dim]:
+    return [tuple((n, s * by) for n, s in dim) for dim in dims]
+
+
+Walk = tuple[Atoms, Pieces]
+
+
+def _walks(it: Attention, final: SSAValue, stop: Stop) -> tuple[dict[Key, Walk], int, int] | None:
     """Each access: the view, and its strides beside those of scores x width x depth."""
-    sides = ("lhs", "rhs")
-    views = [atoms_of(v, stop) for v in it.score.operands]
-    values = it.value.operands[1 - it.weight]
-    value = atoms_of(values, stop)
-    if None in views or value is None:
+    frame = _Frame.of(it)
+    walks = _score_walks(it, frame, stop)
+    value, result = _value_walk(it, frame, stop), _result_walk(it, frame, final)
+    if len(walks) != 2 or value is None or result is None:
         return None
-    over = [ints(it.score, f"{side}_contracting_dimensions") for side in sides]
-    batch = [ints(it.score, f"{side}_batching_dimensions") for side in sides]
-    shapes = [shape_of(v) for v in it.score.operands]
-    free = [[d for d in range(len(shapes[i])) if d not in (*over[i], *batch[i])] for i in range(2)]
-    value_side, weight_side = sides[1 - it.weight], sides[it.weight]
-    value_over = ints(it.value, f"{value_side}_contracting_dimensions")
-    value_batch = ints(it.value, f"{value_side}_batching_dimensions")
-    shape = shape_of(values)
-    value_free = [d for d in range(len(shape)) if d not in (*value_over, *value_batch)]
-    depth = prod(shapes[0][d] for d in over[0])
-    width = prod(shape[d] for d in value_free)
-    size = width * depth
+    walks["v"], walks["out"] = value, result
+    for key, (atoms, found) in it.loads.items():
+        walks[key] = (atoms, tuple((n, s * frame.size, t) for n, s, t in found))
+    for op, (visible, found) in it.visible.items():
+        walks[op] = (visible.atoms, tuple((n, s * frame.size, t) for n, s, t in found))
+    return walks, frame.width, frame.depth
 
-    def scaled(dims: Sequence[Dim]) -> list[Dim]:
-        return [tuple((n, s * size) for n, s in dim) for dim in dims]
 
-    base = scaled(dense_atoms(None, shape_of(it.score.results[0])).dims)
-    inner = list(dense_atoms(None, [shapes[0][d] for d in over[0]]).dims)
-    outer = [
-        tuple((n, s * depth) for n, s in dim)
-        for dim in dense_atoms(None, [shape[d] for d in value_free]).dims
-    ]
-    walks: dict[Key, tuple[Atoms, Pieces]] = {}
-    counts = [len(batch[0]), len(batch[0]) + len(free[0])]
-    frees = [base[counts[0] : counts[1]], base[counts[1] :]]
-    for i, view in enumerate(views):
-        assert view is not None
-        mine = [view.dims[d] for d in (*batch[i], *free[i], *over[i])]
-        pieces = align_all([*base[: counts[0]], *frees[i], *inner], mine)
+def _score_walks(it: Attention, frame: _Frame, stop: Stop) -> dict[Key, Walk]:
+    """Queries and keys, told apart by who steps along the keys; fewer than two if not possible."""
+    sides = [_Dims.of(it.score, i, len(shape_of(v))) for i, v in enumerate(it.score.operands)]
+    base = _scaled(dense_atoms(None, shape_of(it.score.results[0])).dims, frame.size)
+    batch = len(sides[0].batch)
+    rows = batch + len(sides[0].free)
+    walks: dict[Key, Walk] = {}
+    for dims, value, free in zip(
+        sides, it.score.operands, (base[batch:rows], base[rows:]), strict=True
+    ):
+        view = atoms_of(value, stop)
+        if view is None:
+            break
+        mine = [view.dims[d] for d in (*dims.batch, *dims.free, *dims.over)]
+        pieces = align_all([*base[:batch], *free, *frame.inner], mine)
         if pieces is None:
-            return None
-        walks["k" if _steps(it, pieces, size) else "q"] = (view, pieces)
-    weights = it.value.operands[it.weight]
-    layout = scaled(it.layouts[weights])
-    weight_over = ints(it.value, f"{weight_side}_contracting_dimensions")
-    weight_batch = ints(it.value, f"{weight_side}_batching_dimensions")
-    weight_free = [d for d in range(len(layout)) if d not in (*weight_over, *weight_batch)]
-    mine = [value.dims[d] for d in (*value_batch, *value_over, *value_free)]
-    met = [layout[d] for d in (*weight_batch, *weight_over)]
-    pieces = align_all([*met, *outer], mine)
-    if pieces is None or len(walks) != 2:
+            break
+        walks["k" if _steps(it, pieces, frame.size) else "q"] = (view, pieces)
+    return walks
+
+
+def _value_walk(it: Attention, frame: _Frame, stop: Stop) -> Walk | None:
+    value = atoms_of(it.value.operands[1 - it.weight], stop)
+    if value is None:
         return None
-    walks["v"] = (value, pieces)
-    rows = [layout[d] for d in weight_free]
-    result = [*(layout[d] for d in weight_batch)]
-    result += [*rows, *outer] if it.weight == 0 else [*outer, *rows]
+    dims, weights = frame.values, frame.weights
+    mine = [value.dims[d] for d in (*dims.batch, *dims.over, *dims.free)]
+    met = [frame.layout[d] for d in (*weights.batch, *weights.over)]
+    pieces = align_all([*met, *frame.outer], mine)
+    return None if pieces is None else (value, pieces)
+
+
+def _result_walk(it: Attention, frame: _Frame, final: SSAValue) -> Walk | None:
+    """What is stored, through the views between it and the product with the values."""
+    batch, rows = (
+        [frame.layout[d] for d in ds] for ds in (frame.weights.batch, frame.weights.free)
+    )
+    parts = [*rows, *frame.outer] if it.weight == 0 else [*frame.outer, *rows]
     made = it.value.results[0]
     seen = atoms_of(final, lambda v: v is made)
-    dims = compose(seen.dims, table_of(shape_of(made), result)) if seen is not None else None
-    if seen is None or dims is None:
+    if seen is None:
         return None
-    table = table_of(shape_of(final), dims)
-    walks["out"] = (Atoms(final, 0, ()), tuple((n, joint, own) for n, own, joint in table))
-    for key, (atoms, found) in it.loads.items():
-        walks[key] = (atoms, tuple((n, s * size, t) for n, s, t in found))
-    for op, (visible, found) in it.visible.items():
-        walks[op] = (visible.atoms, tuple((n, s * size, t) for n, s, t in found))
-    return walks, width, depth
+    composed = compose(seen.dims, table_of(shape_of(made), [*batch, *parts]))
+    if composed is None:
+        return None
+    table = table_of(shape_of(final), composed)
+    return Atoms(final, 0, ()), tuple((n, joint, own) for n, own, joint in table)
 
 
 def _steps(it: Attention, pieces: Pieces, size: int) -> bool:
@@ -183,9 +241,7 @@ def _steps(it: Attention, pieces: Pieces, size: int) -> bool:
     )
 
 
-def _role(
-    it: Attention, walks: Mapping[Key, tuple[Atoms, Pieces]], at: int, width: int, depth: int
-) -> int:
+def _role(it: Attention, walks: Mapping[Key, Walk], at: int, width: int, depth: int) -> int:
     """The class of the dimension that steps by `at`."""
     if at < width * depth:
         return DEPTH if at < depth else WIDTH
