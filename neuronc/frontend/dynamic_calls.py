@@ -16,9 +16,8 @@ import numpy as np
 from jaxlib.mlir import ir
 
 from neuronc.frontend.called import called_function, fill_region
-from neuronc.frontend.mlir import name_of, operations, replace, string_attribute
+from neuronc.frontend.mlir import integers, operations, replace, string_attribute
 
-CONSTANT = "stablehlo.constant"
 Sizes = Sequence[list[int]]
 Attributes = Mapping[str, ir.Attribute]
 
@@ -36,22 +35,13 @@ def _target(op: ir.Operation) -> str:
 def _replaced(module: ir.Module, op: ir.Operation) -> bool:
     count, rule = _RULES[_target(op)]
     operands = list(op.operands)
-    inputs, sizes = operands[:-count], [_numbers(value) for value in operands[-count:]]
+    inputs, sizes = operands[:-count], [integers(value) for value in operands[-count:]]
     known = [size for size in sizes if size is not None]
     static = [ir.RankedTensorType(value.type).has_static_shape for value in inputs]
     if len(known) < count or not all(static):
         return False
     rule(module, op, inputs, known)
     return True
-
-
-def _numbers(value: ir.Value) -> list[int] | None:
-    """The elements of a constant."""
-    owner = value.owner
-    if isinstance(owner, ir.Block) or name_of(owner.operation) != CONSTANT:
-        return None
-    payload = np.asarray(ir.DenseIntElementsAttr(owner.attributes["value"]))
-    return [int(n) for n in payload.reshape(-1)]
 
 
 def _make(

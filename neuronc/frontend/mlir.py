@@ -132,6 +132,27 @@ def _load_quantised_types(context: ir.Context) -> None:
         run_passes(ir.Module.create(), "vhlo-legalize-to-stablehlo")
 
 
+def integers(value: ir.Value) -> list[int] | None:
+    """The elements of a constant of integers; None of any other value."""
+    owner = value.owner
+    if isinstance(owner, ir.Block) or name_of(owner.operation) != "stablehlo.constant":
+        return None
+    return list(ir.DenseIntElementsAttr(owner.operation.attributes["value"]))
+
+
+def users_of(value: ir.Value) -> list[Operation]:
+    """The operations that read a value."""
+    return [use.owner.operation for use in value.uses]
+
+
+def use_instead(users: list[Operation], old: ir.Value, new: ir.Value) -> None:
+    """Let these operations read another value; whoever else reads the old one still does."""
+    for user in users:
+        for index, operand in enumerate(list(user.operands)):
+            if operand == old:
+                user.operands[index] = new
+
+
 def replace(op: Operation, values: list[ir.Value]) -> None:
     """Put values in the place of an operation's results, and erase it."""
     for result, value in zip(op.results, values, strict=True):

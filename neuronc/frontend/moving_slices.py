@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from jaxlib.mlir import ir
 
-from neuronc.frontend.mlir import name_of, operations, replace
+from neuronc.frontend.mlir import integers, name_of, operations, replace
 
 SLICE = "stablehlo.real_dynamic_slice"
 
@@ -25,17 +25,9 @@ def slice_by_start(entry: ir.Operation) -> None:
     for op in operations(entry):
         if name_of(op) != SLICE:
             continue
-        type_, strides = ir.RankedTensorType(op.results[0].type), _constant(op.operands[3])
+        type_, strides = ir.RankedTensorType(op.results[0].type), integers(op.operands[3])
         if type_.has_static_shape and strides:
             replace(op, [_slice(op, type_, strides)])
-
-
-def _constant(value: ir.Value) -> list[int]:
-    """The numbers of a constant; none of any other value."""
-    owner = value.owner
-    if isinstance(owner, ir.Block) or name_of(owner.operation) != "stablehlo.constant":
-        return []
-    return list(ir.DenseIntElementsAttr(owner.operation.attributes["value"]))
 
 
 def _slice(op: ir.Operation, type_: ir.RankedTensorType, strides: list[int]) -> ir.Value:

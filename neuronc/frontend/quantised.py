@@ -19,7 +19,7 @@ from jaxlib.mlir import ir
 
 from neuronc.errors import UnsupportedError
 from neuronc.frontend.locations import Locations
-from neuronc.frontend.mlir import name_of, operations, replace
+from neuronc.frontend.mlir import name_of, operations, replace, use_instead, users_of
 from neuronc.frontend.quantised_types import QuantisedTypes, with_element
 from neuronc.frontend.quantised_values import Writer
 
@@ -144,16 +144,8 @@ def _in_floats(op: ir.Operation, writer: Writer) -> None:
         target = result.type
         if writer.types.holds(target):
             result.set_type(with_element(target, writer.types.of(target).expressed))
-            users = [use.owner.operation for use in result.uses]
-            value = writer.quantise(result, target, after, op.location)
-            for user in users:
-                _use(user, result, value)
-
-
-def _use(user: ir.Operation, old: ir.Value, new: ir.Value) -> None:
-    for index, operand in enumerate(list(user.operands)):
-        if operand == old:
-            user.operands[index] = new
+            users = users_of(result)
+            use_instead(users, result, writer.quantise(result, target, after, op.location))
 
 
 def _signless(op: ir.Operation, types: QuantisedTypes) -> None:
@@ -162,7 +154,7 @@ def _signless(op: ir.Operation, types: QuantisedTypes) -> None:
     kind = types.of(result.type)
     if kind.signed:
         return
-    users = [use.owner.operation for use in result.uses]
+    users = users_of(result)
     cast = ir.Operation.create(
         "stablehlo.bitcast_convert",
         results=[result.type],
@@ -171,8 +163,7 @@ def _signless(op: ir.Operation, types: QuantisedTypes) -> None:
         ip=ir.InsertionPoint.after(op),
     )
     result.set_type(with_element(result.type, f"i{kind.bits}"))
-    for user in users:
-        _use(user, result, cast.results[0])
+    use_instead(users, result, cast.results[0])
 
 
 def _store(op: ir.Operation, types: QuantisedTypes) -> None:

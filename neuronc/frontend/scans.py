@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from jaxlib.mlir import ir
 
-from neuronc.frontend.mlir import name_of, operations
+from neuronc.frontend.mlir import name_of, operations, use_instead, users_of
 
 SCAN, REVERSE = "chlo.scan", "is_reverse"
 
@@ -31,12 +31,8 @@ def _turn(op: ir.Operation) -> None:
     for index in range(_inputs(op)):
         op.operands[index] = _reversed(op, op.operands[index], ir.InsertionPoint(op))
     for result in op.results[: len(op.results) - carries]:
-        users = [use.owner.operation for use in result.uses]
-        other = _reversed(op, result, ir.InsertionPoint.after(op))
-        for user in users:
-            for index, operand in enumerate(list(user.operands)):
-                if operand == result:
-                    user.operands[index] = other
+        users = users_of(result)
+        use_instead(users, result, _reversed(op, result, ir.InsertionPoint.after(op)))
 
 
 def _inputs(op: ir.Operation) -> int:
