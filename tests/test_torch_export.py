@@ -236,3 +236,58 @@ def test_a_grid_of_halves_samples_as_well_as_their_spacing(dtype: torch.dtype) -
     exact = Model()(x.double(), grid.double()).numpy()
     allowed = torch.finfo(dtype).eps / 2 * abs(exact).max()
     assert abs(found.astype(np.float64) - exact).max() <= allowed
+
+
+class Factor(torch.nn.Module):
+    def __init__(self, pivot: bool) -> None:
+        super().__init__()
+        self.pivot = pivot
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(torch.linalg.lu_factor(x, pivot=self.pivot))
+
+
+def test_lapack_always_exchanges_rows() -> None:
+    x = torch.randn(4, 4, generator=torch.Generator().manual_seed(2))
+    lu, pivots = neuronc.load(neuronc.torch.compile_model(Factor(True), (x,)))(to_numpy(x))
+    wanted = torch.linalg.lu_factor(x)
+    assert (pivots == to_numpy(wanted.pivots)).all()
+    assert error_of(lu, wanted.LU) < 2e-5
+    with pytest.raises(neuronc.NeuroncError, match=r"(?s)NRC-0901.*linalg_lu_factor.*pivot=False"):
+        neuronc.torch.export(Factor(False), (x,))
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_cholesky_says_where_there_is_no_factor(upper: bool) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(torch.linalg.cholesky_ex(x, upper=upper))
+
+    root = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(3))
+    good = root @ root.mT + torch.eye(3)
+    x = torch.cat([good, -good[:1]])
+    factor, info = neuronc.load(neuronc.torch.compile_model(Model(), (x,)))(to_numpy(x))
+    wanted = torch.linalg.cholesky_ex(x, upper=upper)
+    assert ((info > 0) == to_numpy(wanted.info > 0)).all()
+    assert error_of(factor[:2], wanted.L[:2]) < 2e-5
+
+
+def test_models_of_one_form_keep_their_own_weights_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEURONC_CACHE_DIR", str(tmp_path))
+    for external in (False, True):
+        first, second = torch.nn.Linear(16, 4), torch.nn.Linear(16, 4)
+        hits: list[bool] = []
+        for model in (first, second, first):
+            made = neuronc.torch.compile_model(model, (X,))
+            hits.append(made.cached)
+            (y,) = neuronc.load(made)(to_numpy(X))
+            assert error_of(y, model(X)) < 2e-6
+            if external:
+                weights = tmp_path / "weights.safetensors"
+                made = neuronc.torch.compile_model(model, (X,), external_weights=weights)
+                made.save(tmp_path / "model.neff")
+                (y,) = neuronc.load(tmp_path / "model.neff", weights=weights)(to_numpy(X))
+                assert error_of(y, model(X)) < 2e-6
+        assert hits == [False, False, True]

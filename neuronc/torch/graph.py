@@ -31,7 +31,7 @@ from neuronc.torch.locations import describe, location
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.ranges import INT32, Range, index_bounds, range_of, range_of_values
 from neuronc.torch.scope import Scope, Spec
-from neuronc.torch.table import CUSTOM, DROPOUT, REFUSED, name_of
+from neuronc.torch.table import CUSTOM, DROPOUT, PIVOTING, REFUSED, name_of
 
 LISTED_MAX = 20
 """Unsupported operations that a message spells out."""
@@ -141,12 +141,20 @@ def check_graph(graph: GraphModule) -> None:
 
 def _complaint(node: Node) -> str:
     name = name_of(node.target)
-    why = f": {REFUSED[name]}" if name in REFUSED else ""
-    if _drops(node):
-        why = ": dropout_p is not 0; export the model in eval mode, or drop by nn.Dropout"
-    elif not why and _grows(node):
-        why = ": the shape of its result depends on the values"
-    return f"{name} at {describe(node)}{why}"
+    why = REFUSED.get(name) or _objection(node)
+    return f"{name} at {describe(node)}" + (f": {why}" if why else "")
+
+
+def _objection(node: Node) -> str:
+    """Why an operation is refused as it is used here, though there may be an emitter for it."""
+    name = name_of(node.target)
+    if name in CUSTOM:
+        return ""
+    if name in DROPOUT and _argument(node, DROPOUT[name], "dropout_p", 0.0):
+        return "dropout_p is not 0; export the model in eval mode, or drop by nn.Dropout"
+    if name in PIVOTING and not _argument(node, PIVOTING[name], "pivot", True):
+        return "pivot=False; LAPACK always exchanges rows"
+    return "the shape of its result depends on the values" if _grows(node) else ""
 
 
 def _unsupported(graph: GraphModule) -> Iterable[Node]:
@@ -161,7 +169,7 @@ def _unsupported(graph: GraphModule) -> Iterable[Node]:
                 yield from _unsupported(inner)
         elif node.op in ("call_function", "call_method", "call_module"):
             known = node.target is operator.getitem or emitter_of(node.target)
-            yield from () if known and not _drops(node) and not _grows(node) else (node,)
+            yield from () if known and not _objection(node) else (node,)
 
 
 def _grows(node: Node) -> bool:
@@ -170,14 +178,8 @@ def _grows(node: Node) -> bool:
     return any(type(extent) is not int for shape in shapes for extent in cast(Any, shape))
 
 
-def _drops(node: Node) -> bool:
-    """Whether attention is asked to drop probabilities, and nobody gave that a meaning."""
-    name = name_of(node.target)
-    at = DROPOUT.get(name)
-    if at is None or name in CUSTOM:
-        return False
-    given = node.args[at] if at < len(node.args) else node.kwargs.get("dropout_p", 0.0)
-    return bool(given)
+def _argument(node: Node, at: int, name: str, default: Any) -> Any:
+    return node.args[at] if at < len(node.args) else node.kwargs.get(name, default)
 
 
 class Walk:

@@ -50,6 +50,9 @@ DROPOUT: dict[str, int] = {
 }
 """Where attention takes `dropout_p`: its emitters keep every probability, so it must be 0."""
 
+PIVOTING: dict[str, int] = {"aten.linalg_lu_factor_ex.default": 1}
+"""Where a factorisation takes `pivot`, which must be True."""
+
 
 def aten(*overloads: str) -> Callable[[EmitterT], EmitterT]:
     """Register the emitter of ATen overloads; without a dot, of the default one."""

@@ -18,21 +18,19 @@ _LETTER = {"f32": "s", "f64": "d", "complex<f32>": "c", "complex<f64>": "z"}
 def factored(b: Build, x: Value) -> list[Value]:
     """LU[..., M, N], pivots[..., min(M, N)] counted from 1, and info[...]."""
     *batch, m, n = shape_of(x)
-    types = [
-        x.type,
-        tensor_type((*batch, min(m, n)), "i32"),
-        tensor_type(tuple(batch), "i32"),
-    ]
-    target = ir.StringAttr.get(f"lapack_{_LETTER[element_of(x)]}getrf_ffi")
-    version = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), 4)
-    options = ir.DictAttr.get({})
+    pivots = tensor_type((*batch, min(m, n)), "i32")
+    return _lapack(b, "getrf", x, [x.type, pivots, tensor_type(tuple(batch), "i32")], "{}")
+
+
+def _lapack(b: Build, name: str, x: Value, types: list[ir.Type], options: str) -> list[Value]:
+    """A routine, called as JAX calls it on CPU."""
     made = b.op(
         "stablehlo.custom_call",
         [x],
         types,
-        call_target_name=target,
-        api_version=version,
-        backend_config=options,
+        call_target_name=ir.StringAttr.get(f"lapack_{_LETTER[element_of(x)]}{name}_ffi"),
+        api_version=ir.IntegerAttr.get(ir.IntegerType.get_signless(32), 4),
+        backend_config=ir.Attribute.parse(options),
     )
     return list(made.results)
 
@@ -113,7 +111,6 @@ def solved(b: Build, lu: Value, pivots: Value, y: Value) -> Value:
 @aten("linalg_lu_factor_ex")
 def lu_factor(s: Scope, x: Value, *, pivot: bool = True, check_errors: bool = False) -> list[Value]:
     """LU, pivots, info."""
-    assert pivot, "LAPACK always exchanges rows"
     return factored(s.b, x)
 
 
@@ -199,12 +196,17 @@ def _parity(b: Build, pivots: Value, element: str) -> Value:
 
 @aten("linalg_cholesky_ex")
 def cholesky(s: Scope, x: Value, *, upper: bool = False, check_errors: bool = False) -> list[Value]:
-    """One triangle of the factor of x[..., N, N], and info, which is 0."""
+    """One triangle of the factor of x[..., N, N], NaN where there is none, and info.
+
+    Torch counts in `info` which minor is not positive; here it is 1 for any.
+    """
     b, shape = s.b, shape_of(x)
-    made = b.one("cholesky", [x], shape, element_of(x), lower=ir.BoolAttr.get(not upper))
+    types = [x.type, tensor_type(shape[:-2], "i32")]
+    options = f"{{uplo = {ord('U' if upper else 'L')} : ui8}}"
+    made, info = _lapack(b, "potrf", x, types, options)
     row, column = (b.iota(shape, len(shape) - k, "i32") for k in (2, 1))
     kept = b.compare("LE" if upper else "GE", row, column)
-    return [b.select(kept, made, b.like(0, made)), b.splat(0, shape[:-2], "i32")]
+    return [b.select(kept, made, b.like(0, made)), info]
 
 
 @aten("diagonal_scatter")
