@@ -94,6 +94,27 @@ def flag(op: str, meaning: Callable[[Array], object]) -> Sample:
     return Sample("%x: tensor<6xf32>", "tensor<6xi1>", body, [SPECIAL], meaning)
 
 
+def scan(attributes: str, sums: Callable[[Array], Array]) -> Sample:
+    """Running sums along the rows, and what they come to, from a start."""
+    row, all_ = "tensor<2xi32>", "tensor<2x5xi32>"
+    body = (
+        f"%0:2 = chlo.scan(%x) inits(%i) dimension=1 {attributes}{{\n"
+        f"^bb0(%e: {row}, %c: {row}):\n"
+        f"%s = stablehlo.add %e, %c : {row}\n"
+        f"stablehlo.return %s, %s : {row}, {row}\n"
+        f"}} : ({all_}, {row}) -> ({all_}, {row})\n"
+        f"return %0#0, %0#1 : {all_}, {row}"
+    )
+    inputs = [np.arange(10, dtype=np.int32).reshape(2, 5), np.array([3, -4], np.int32)]
+    return Sample(
+        f"%x: {all_}, %i: {row}",
+        f"({all_}, {row})",
+        body,
+        inputs,
+        lambda x, i: (sums(x) + i[:, None], x.sum(1) + i),
+    )
+
+
 def generic(
     name: str, operands: Sequence[str], result: str, attributes: str = "", region: str = ""
 ) -> str:
@@ -291,29 +312,9 @@ SAMPLES: dict[str, Sample] = {
         [normal(6, 4), np.array([1, 1]), np.array([4, 4])],
         lambda x, *_: x[1:4:2, 1:4],
     ),
-    "chlo.scan": Sample(
-        "%x: tensor<2x5xi32>, %i: tensor<2xi32>",
-        "(tensor<2x5xi32>, tensor<2xi32>)",
-        "%0:2 = chlo.scan(%x) inits(%i) dimension=1 {\n"
-        "^bb0(%e: tensor<2xi32>, %c: tensor<2xi32>):\n"
-        "%s = stablehlo.add %e, %c : tensor<2xi32>\n"
-        "stablehlo.return %s, %s : tensor<2xi32>, tensor<2xi32>\n"
-        "} : (tensor<2x5xi32>, tensor<2xi32>) -> (tensor<2x5xi32>, tensor<2xi32>)\n"
-        "return %0#0, %0#1 : tensor<2x5xi32>, tensor<2xi32>",
-        [np.arange(10, dtype=np.int32).reshape(2, 5), np.array([3, -4], np.int32)],
-        lambda x, i: (np.cumsum(x, 1) + i[:, None], x.sum(1) + i),
-    ),
-    "chlo.scan from the end": Sample(
-        "%x: tensor<2x5xi32>, %i: tensor<2xi32>",
-        "(tensor<2x5xi32>, tensor<2xi32>)",
-        "%0:2 = chlo.scan(%x) inits(%i) dimension=1 attributes {is_reverse = true} {\n"
-        "^bb0(%e: tensor<2xi32>, %c: tensor<2xi32>):\n"
-        "%s = stablehlo.add %e, %c : tensor<2xi32>\n"
-        "stablehlo.return %s, %s : tensor<2xi32>, tensor<2xi32>\n"
-        "} : (tensor<2x5xi32>, tensor<2xi32>) -> (tensor<2x5xi32>, tensor<2xi32>)\n"
-        "return %0#0, %0#1 : tensor<2x5xi32>, tensor<2xi32>",
-        [np.arange(10, dtype=np.int32).reshape(2, 5), np.array([3, -4], np.int32)],
-        lambda x, i: (np.cumsum(x[:, ::-1], 1)[:, ::-1] + i[:, None], x.sum(1) + i),
+    "chlo.scan": scan("", lambda x: np.cumsum(x, 1)),
+    "chlo.scan from the end": scan(
+        "attributes {is_reverse = true} ", lambda x: np.cumsum(x[:, ::-1], 1)[:, ::-1]
     ),
     "bitcast_convert of booleans": Sample(
         "%x: tensor<3x16xi1>, %y: tensor<3xi16>",

@@ -325,6 +325,20 @@ def test_gather_skips_negative_indices_and_catches_what_is_outside() -> None:
         bind_gather(instr, b.core, [buffer(table), buffer(dst)])()
 
 
+def test_a_gather_of_whole_rows_is_one_of_windows() -> None:
+    """Rows apart from each other move together, and one beyond the end is still an error."""
+    b = Bench()
+    table = np.arange(50, dtype=np.float32).reshape(10, 5)
+    dst, index = np.full((4, 5), -1, np.float32), b.put(np.array([[9], [-1], [2], [2]], np.int32))
+    instr = isa.DmaGather(hbm(0, [(5, 4), (1, 5)], 1), hbm(0, [(1, 5)]), index, 5)
+    gather = bind_gather(instr, b.core, [buffer(table), buffer(dst)])
+    gather()
+    np.testing.assert_array_equal(dst, [table[9], [-1] * 5, table[2], table[2]])
+    b.core.view(index)[1] = 10
+    with pytest.raises(ExecutionError, match="bytes 200 to 220 of a buffer of 200 bytes"):
+        gather()
+
+
 def test_scatter_goes_in_order_and_accumulates() -> None:
     b = Bench()
     rows = np.arange(20, dtype=np.float32).reshape(4, 5)

@@ -21,9 +21,8 @@ import neuronc.torch  # noqa: E402
 from neuronc.cli import main  # noqa: E402
 from neuronc.torch.backend import neuronc as backend  # noqa: E402
 from neuronc.torch.table import CUSTOM  # noqa: E402
+from tests.torch_bounds import FLOAT32  # noqa: E402
 
-FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
-"""The bound of the model matrix: a few hundred sums in float32, in another order than eager's."""
 X = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
 
 

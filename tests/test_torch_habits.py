@@ -13,9 +13,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from neuronc.torch.backend import neuronc  # noqa: E402
-
-FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
-"""The bound of the model matrix: a few hundred sums in float32, in another order than eager's."""
+from tests.torch_bounds import FLOAT32  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

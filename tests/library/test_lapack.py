@@ -9,7 +9,9 @@ import pytest
 import scipy.linalg.lapack as reference
 
 from neuronc.numerics.casting import Array
+from neuronc.runtime.lapack_targets import LAPACK
 from neuronc.runtime.library import LIBRARY, ResultType
+from neuronc.runtime.library.lapack import ROUTINES
 
 RNG = np.random.default_rng(0)
 # float32 results of float64 arithmetic, on matrices with entries near 1
@@ -138,3 +140,8 @@ def test_gtsv_solves() -> None:
     *_, x, _ = call("sgtsv", [lower, middle, upper, b], types)
     a = np.diag(middle) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
     np.testing.assert_allclose(a @ x, b, **CLOSE)
+
+
+def test_every_routine_that_is_promised_is_there() -> None:
+    """`check` accepts a target by its name alone, without importing the library."""
+    assert set(LAPACK) == set(ROUTINES)
