@@ -131,6 +131,8 @@ def make_training(config: gpt2.Config, sequence: int, batch: int = 1) -> Model:
 SHAPES: dict[str, Callable[[], Model]] = {
     "gpt2-xl": partial(make_gpt2, "XL", "prefill", 512, seed=None),
     "gpt2-124m": partial(make_gpt2, "124M", "prefill", 512, seed=None),
+    "gpt2-xl-bf16": partial(make_gpt2, "XL", "prefill", 512, seed=None, dtype="bfloat16"),
+    "gpt2-124m-bf16": partial(make_gpt2, "124M", "prefill", 512, seed=None, dtype="bfloat16"),
     "gpt2-xl-train": partial(make_training, gpt2.CONFIGS["XL"], 128),
 }
 MODELS: dict[str, Callable[[], Model]] = {**FULL, **SMALL, **SHAPES}
