@@ -24,7 +24,7 @@ from neuronc.errors import InputError
 from neuronc.torch.decompositions import decompositions
 from neuronc.torch.elements import to_numpy
 from neuronc.torch.graph import Argument, Result, emit_graph
-from neuronc.torch.ranges import range_of_values
+from neuronc.torch.ranges.rules import range_of_values
 from neuronc.torch.table import name_of
 
 CHECK = "aten._linalg_check_errors.default"

@@ -25,11 +25,13 @@ from torch.fx.node import map_arg
 
 from neuronc.errors import UnsupportedError
 from neuronc.frontend.mlir import new_context
-from neuronc.torch.build import Build, Value
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value
 from neuronc.torch.elements import ELEMENT_OF, tensor_type, to_numpy
 from neuronc.torch.locations import describe, location
 from neuronc.torch.ops import emitter_of
-from neuronc.torch.ranges import INT32, Range, index_bounds, range_of, range_of_values
+from neuronc.torch.ranges.interval import INT32, Range
+from neuronc.torch.ranges.rules import index_bounds, range_of, range_of_values
 from neuronc.torch.scope import Scope, Spec
 from neuronc.torch.table import CUSTOM, DROPOUT, PIVOTING, REFUSED, name_of
 

@@ -14,9 +14,10 @@ from typing import Any, cast
 import torch
 from torch.fx import GraphModule, Node
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import ELEMENT_OF, is_float
-from neuronc.torch.ranges import INT32, Range
+from neuronc.torch.ranges.interval import INT32, Range
 from neuronc.torch.table import Number, Operand
 
 HALVES = ("f16", "bf16")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import pi, sqrt
 
-from neuronc.torch.build import Value
+from neuronc.torch.building.values import Value
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import aten
 

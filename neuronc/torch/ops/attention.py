@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from math import sqrt
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.ops.norm import softmax_of
 from neuronc.torch.scope import Scope, opmath
 from neuronc.torch.table import aten

@@ -5,7 +5,7 @@ The machine has none, so what computes with them runs in the library; parts are 
 
 from __future__ import annotations
 
-from neuronc.torch.build import Value
+from neuronc.torch.building.values import Value
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import aten
 

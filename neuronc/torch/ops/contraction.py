@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import is_float
 from neuronc.torch.scope import Scope, opmath
 from neuronc.torch.table import Number, aten, higher_order

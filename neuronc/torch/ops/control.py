@@ -13,7 +13,8 @@ import torch
 from jaxlib.mlir import ir
 from torch.fx import GraphModule, Node
 
-from neuronc.torch.build import Build, Value, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, shape_of
 from neuronc.torch.elements import ELEMENT_OF, tensor_type, to_numpy
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import higher_order

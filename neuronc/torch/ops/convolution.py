@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from jaxlib.mlir.dialects import stablehlo
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import aten
 

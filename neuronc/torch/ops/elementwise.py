@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import log, pi
 
-from neuronc.torch.build import Build, Value, element_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of
 from neuronc.torch.elements import is_complex, is_float
 from neuronc.torch.scope import Scope, opmath
 from neuronc.torch.table import EMITTERS, Emitter, Number, Operand, aten

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from neuronc.torch.build import Value, shape_of
+from neuronc.torch.building.values import Value, shape_of
 from neuronc.torch.elements import is_float
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import Number, Operand, aten, prims

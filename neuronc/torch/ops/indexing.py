@@ -13,10 +13,11 @@ from typing import Any, cast
 import torch
 from torch.fx import Node
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.ops.elementwise import floored
 from neuronc.torch.ops.reductions import highest, lowest, running
-from neuronc.torch.ranges import Range
+from neuronc.torch.ranges.interval import Range
 from neuronc.torch.scope import Scope, axis, is_real
 from neuronc.torch.table import Operand, aten
 
@@ -124,7 +125,7 @@ def _scatter(s: Scope, x: Value, dim: int, index: Value, source: Operand, how: s
     b = s.b
     if not shape_of(x):
         updates = b.reshape(s.cast(source), ()) if isinstance(source, Value) else s.cast(source)
-        return COMBINE[how](b, x, updates)[0]
+        return COMBINE[how](b, s.cast(x), updates)[0]
     where = b.convert(index, "i32")
     shape = shape_of(where)
     if 0 in shape:
@@ -253,7 +254,7 @@ def index_put(
     s: Scope, x: Value, indices: Sequence[Value | None], values: Value, accumulate: bool = False
 ) -> Value:
     """X with slices replaced, or added to."""
-    b = s.b
+    b, x = s.b, s.cast(x)
     masks = [i for i in indices if i is not None]
     if len(masks) == 1 and element_of(masks[0]) == "i1":
         return _put_masked(s, x, indices, values)
@@ -291,7 +292,7 @@ def index_copy(s: Scope, x: Value, dim: int, index: Value, source: Value) -> Val
 def _along(
     s: Scope, x: Value, dim: int, index: Value, source: Value, alpha: float, how: str
 ) -> Value:
-    b, at = s.b, axis(dim, x)
+    b, at, x = s.b, axis(dim, x), s.cast(x)
     if not shape_of(x):
         updates = b.reshape(s.cast(source), ())
         updates = b.multiply(updates, b.like(alpha, updates)) if alpha != 1 else updates

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from jaxlib.mlir import ir
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import is_complex, tensor_type
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import aten

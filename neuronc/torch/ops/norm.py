@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.ops.reductions import mean_of, variance
 from neuronc.torch.scope import Scope, axis
 from neuronc.torch.table import aten

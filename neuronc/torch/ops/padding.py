@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from neuronc.torch.build import Value, shape_of
+from neuronc.torch.building.values import Value, shape_of
 from neuronc.torch.ops.indexing import take
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import Operand, aten

@@ -9,7 +9,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import NUMPY_OF
 from neuronc.torch.ops.indexing import COMBINE
 from neuronc.torch.ops.reductions import lowest

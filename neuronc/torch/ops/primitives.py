@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neuronc.torch.build import Value, element_of, shape_of
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import is_float
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import Operand, prims

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxlib.mlir.dialects import stablehlo
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.scope import Scope, opmath
 from neuronc.torch.table import aten
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import cast
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import NUMPY_OF, is_float
 from neuronc.torch.ops.contraction import p_norm
 from neuronc.torch.scope import Scope, axes, axis, opmath

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.ops.indexing import take
 from neuronc.torch.ops.pooling import Matrix, apply_matrix
 from neuronc.torch.scope import Scope, opmath

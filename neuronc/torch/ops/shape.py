@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 import torch
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import NUMPY_OF, is_complex
 from neuronc.torch.ops.indexing import COMBINE, take
 from neuronc.torch.scope import Scope, axis
@@ -151,7 +152,7 @@ def slice_scatter(
     """X with a slice replaced."""
     at = axis(dim, x)
     low, high = _bounds(shape_of(x)[at], start, end)
-    return _into(s, x, s.cast(source), at, low, high, step)
+    return _into(s, s.cast(x), s.cast(source), at, low, high, step)
 
 
 @aten("select_scatter")
@@ -160,7 +161,7 @@ def select_scatter(s: Scope, x: Value, source: Value, dim: int, index: int) -> V
     at, shape = axis(dim, x), list(shape_of(x))
     place = index + shape[at] if index < 0 else index
     shape[at] = 1
-    return _into(s, x, s.b.reshape(s.cast(source), tuple(shape)), at, place, place + 1, 1)
+    return _into(s, s.cast(x), s.b.reshape(s.cast(source), tuple(shape)), at, place, place + 1, 1)
 
 
 @aten("cat", "concat")

@@ -7,8 +7,9 @@ from math import prod, sqrt
 
 from jaxlib.mlir.dialects import stablehlo
 
-from neuronc.torch.build import Build, Value, element_of, shape_of
-from neuronc.torch.build import int_array as _array
+from neuronc.torch.build import Build
+from neuronc.torch.building.values import Value, element_of, shape_of
+from neuronc.torch.building.values import int_array as _array
 from neuronc.torch.scope import Scope, axis
 from neuronc.torch.table import aten
 
