@@ -33,6 +33,16 @@ class _Shapes:
     out: tuple[int, ...]
     window: tuple[int, ...]
 
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The batch groups and the feature groups, those of which there is more than one."""
+        return tuple(n for n in (self.batch_groups, self.feature_groups) if n > 1)
+
+    @property
+    def features(self) -> int:
+        """Features of the result."""
+        return self.batch_groups * self.feature_groups * self.outputs
+
 
 def decompose_convolution(op: Operation) -> None:
     """Rewrite one convolution of real floats; leave others to the library."""
@@ -148,31 +158,38 @@ def _contract_features_first(
     op: Operation, b: Before, s: _Shapes, windows: SSAValue, kernel: SSAValue
 ) -> SSAValue:
     """[batch, features, out...], the kernel stationary and repeated over the batch."""
-    rank = len(s.out)
-    lhs_shape = (s.batch, s.batch_groups, s.feature_groups, s.outputs, s.inputs, *s.window)
-    lhs = b.broadcast(kernel, lhs_shape, range(1, 5 + rank))
+    groups, rank = s.groups, len(s.out)
+    batching = list(range(1 + len(groups)))
+    lhs_shape = (s.batch, *groups, s.outputs, s.inputs, *s.window)
+    lhs = b.broadcast(b.reshape(kernel, lhs_shape[1:]), lhs_shape, range(1, len(lhs_shape)))
     rhs = b.transpose(windows, [1, 0, *range(2, 4 + 2 * rank)])
-    contracted_rhs = [3, *range(4 + rank, 4 + 2 * rank)]
-    shape = (s.batch, s.batch_groups, s.feature_groups, s.outputs, *s.out)
+    rhs = b.reshape(rhs, (s.batch, *groups, s.inputs, *s.out, *s.window))
+    last = len(batching)
+    depth = [last, *range(last + 1 + rank, last + 1 + 2 * rank)]
+    shape = (s.batch, *groups, s.outputs, *s.out)
     result = _dot(
-        op, b, lhs, rhs, [0, 1, 2], [0, 1, 2], list(range(4, 5 + rank)), contracted_rhs, shape
+        op, b, lhs, rhs, batching, batching, list(range(last + 1, last + 2 + rank)), depth, shape
     )
-    return b.reshape(result, (s.batch, s.batch_groups * s.feature_groups * s.outputs, *s.out))
+    return b.reshape(result, (s.batch, s.features, *s.out))
 
 
 def _contract_features_last(
     op: Operation, b: Before, s: _Shapes, windows: SSAValue, kernel: SSAValue
 ) -> SSAValue:
     """[batch, out..., features], the input stationary."""
-    rank = len(s.out)
+    groups, rank = s.groups, len(s.out)
+    batching = list(range(len(groups)))
     lhs = b.transpose(windows, [0, 2, 1, 3, *range(4, 4 + 2 * rank)])
-    contracted_lhs = [3, *range(4 + rank, 4 + 2 * rank)]
-    shape = (s.batch_groups, s.feature_groups, s.batch, *s.out, s.outputs)
+    lhs = b.reshape(lhs, (*groups, s.batch, s.inputs, *s.out, *s.window))
+    rhs = b.reshape(kernel, (*groups, s.outputs, s.inputs, *s.window))
+    last = len(groups)
+    depth = [last + 1, *range(last + 2 + rank, last + 2 + 2 * rank)]
+    shape = (*groups, s.batch, *s.out, s.outputs)
     result = _dot(
-        op, b, lhs, kernel, [0, 1], [0, 1], contracted_lhs, list(range(3, 4 + rank)), shape
+        op, b, lhs, rhs, batching, batching, depth, list(range(last + 1, last + 2 + rank)), shape
     )
-    turned = b.transpose(result, [2, *range(3, 3 + rank), 0, 1, 3 + rank])
-    return b.reshape(turned, (s.batch, *s.out, s.batch_groups * s.feature_groups * s.outputs))
+    turned = b.transpose(result, [*range(last, last + 1 + rank), *batching, last + 1 + rank])
+    return b.reshape(turned, (s.batch, *s.out, s.features))
 
 
 def _dot(

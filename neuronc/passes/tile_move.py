@@ -2,7 +2,8 @@
 
     %y = stablehlo.pad %x, %zero, low = [1, 1], high = [1, 1], interior = [0, 0]
   becomes
-    tile.dma y, zero (step 0); tile.dma y[1:-1, 1:-1], x
+    tile.dma y[0:2048], zero (step 0); tile.dma y[2048:], y[0:2048] (outer step 0)
+    tile.dma y[1:-1, 1:-1], x
 
 Any element type moves; only addresses are computed, so these never touch SBUF.
 """
@@ -10,6 +11,7 @@ Any element type moves; only addresses are computed, so these never touch SBUF.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from numpy.lib.stride_tricks import as_strided
 from xdsl.ir import Operation, SSAValue
@@ -23,6 +25,9 @@ from neuronc.passes.body import Body, location
 from neuronc.passes.builder import Builder, hbm
 from neuronc.passes.iteration import Strided, Tile, collapse
 from neuronc.passes.views import View, dense
+
+FILLED_ELEMENTS = 2048
+"""Elements that are filled one by one; they are the source of all others, in long runs."""
 
 
 def lower_move(body: Body, builder: Builder) -> None:
@@ -88,11 +93,10 @@ def _pad(body: Body, builder: Builder, op: Operation, whole: View) -> None:
     """Fill everything, then copy what lies inside; negative edges crop the operand."""
     operand, value = (view_in(body, v) for v in op.operands)
     shape = whole.shape
-    spread = value.transformed(lambda a: as_strided(a, shape, (0,) * len(shape), writeable=False))
     low, high = ints(op, "edge_padding_low"), ints(op, "edge_padding_high")
     interior = ints(op, "interior_padding")
     if any(low) or any(high) or any(interior):
-        copy_view(builder, whole, spread)
+        _fill(builder, whole, value)
     inside: list[slice] = []
     taken: list[slice] = []
     for extent, size, before, gap in zip(shape, operand.shape, low, interior, strict=True):
@@ -108,3 +112,23 @@ def _pad(body: Body, builder: Builder, op: Operation, whole: View) -> None:
         whole.transformed(lambda a: a[tuple(inside)]),
         operand.transformed(lambda a: a[tuple(taken)]),
     )
+
+
+def _fill(builder: Builder, whole: View, value: View) -> None:
+    """Write one element everywhere: a first run of a buffer, then copies of that run."""
+    size = prod(whole.shape)
+    run = min(size, FILLED_ELEMENTS)
+    line = dense(whole.source, (size,))
+
+    def repeated(view: View, shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
+        return view.transformed(lambda a: as_strided(a, shape, strides, writeable=False))
+
+    first = line.transformed(lambda a: a[:run])
+    copy_view(builder, first, repeated(value, (run,), (0,)))
+    copies = size // run - 1
+    if copies:
+        rest = line.transformed(lambda a: a[run : run + copies * run].reshape(copies, run))
+        copy_view(builder, rest, repeated(first, (copies, run), (0, 1)))
+    if size % run:
+        tail = line.transformed(lambda a: a[size - size % run :])
+        copy_view(builder, tail, first.transformed(lambda a: a[: size % run]))
