@@ -175,7 +175,7 @@ def _layouts(
     if not prod(shape):
         return
     made = _made_split(value)
-    wanted = {_read_split(value, p) for p in phases if value in map(origin, p.operands)}
+    wanted = _wanted(value, phases)
     turned = made is not None and len(wanted) == 1 and not stored
     if turned and (split := wanted.pop()) is not None:
         yield Layout(prod(shape[:split]), prod(shape[split:]), hw.partitions, across=True)
@@ -198,6 +198,24 @@ def _made_split(value: SSAValue) -> int | None:
     rank = len(shape_of(dot.operands[1]))
     fixed = len(ints(dot, "rhs_batching_dimensions")) + len(ints(dot, "rhs_contracting_dimensions"))
     return len(shape_of(value)) - (rank - fixed)
+
+
+def _wanted(value: SSAValue, phases: Sequence[FusionOp]) -> set[int | None]:
+    """How the phases that read a value want it: see `_read_split`.
+
+    An epilogue wants what it reads as its result lies, so as the readers of that want it.
+    """
+    found: set[int | None] = set()
+    for phase in phases:
+        if value not in map(origin, phase.operands):
+            continue
+        split, made = _read_split(value, phase), phase.results[0]
+        alike = len(phase.results) == 1 and shape_of(made) == shape_of(value)
+        if split is None and alike and _dot(phase) is not None:
+            found |= {_read_split(made, p) for p in phases if made in map(origin, p.operands)}
+        else:
+            found.add(split)
+    return found
 
 
 def _read_split(value: SSAValue, phase: FusionOp) -> int | None:

@@ -24,7 +24,7 @@ from neuronc.passes.builder import Builder
 from neuronc.passes.contraction import BATCH, COLUMNS, DEPTH, ROWS, Problem
 from neuronc.passes.functions import function_name
 from neuronc.passes.fuse_activation import ACTIVATIONS
-from neuronc.passes.iteration import Load
+from neuronc.passes.iteration import Load, Strided
 from neuronc.passes.staging import is_turned
 from neuronc.passes.tiling_cost import (
     ALL,
@@ -72,8 +72,13 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
     result = dot.results[0]
     outs = list(zip(body.outputs, body.yielded, strict=True))
     stored = [(b, v) for b, v in outs if builder.layout_of(b) is None]
-    layouts = [found for b, _ in outs if (found := builder.layout_of(b)) is not None]
-    lanes = {COLUMNS if layout.across else ROWS for layout in layouts}
+    read = [(body.buffers[a.source], k, a) for k, a in _tiled_loads(q) if a.source is not None]
+    chip = [
+        found
+        for b in (*(b for b, _ in outs), *(b for b, _, _ in read))
+        if (found := builder.layout_of(b)) is not None
+    ]
+    lanes = {COLUMNS if layout.across else ROWS for layout in chip}
     return Facts(
         batch=q.size(BATCH),
         sides=tuple((g, _side(q, g, body, builder)) for g in (ROWS, COLUMNS)),
@@ -84,19 +89,26 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
         pairs=len(names) - activations,
         activations=activations,
         loads=tuple(
-            (-1, key.element.bytes)
-            for key, access in q.others.items()
-            if isinstance(key, Load) and all(any(q.strides(access, g)) for g in (ROWS, COLUMNS))
+            (key.element.bytes, _strides(q, access))
+            for buffer, key, access in read
+            if builder.layout_of(buffer) is None
         ),
-        stores=tuple(
-            (
-                element(value).bytes,
-                tuple((g, tuple(q.strides(q.others[buffer], g))) for g in (ROWS, COLUMNS)),
-            )
-            for buffer, value in stored
-        ),
+        stores=tuple((element(v).bytes, _strides(q, q.others[b])) for b, v in stored),
         lanes=tuple(sorted(lanes)) or (ROWS, COLUMNS),
     )
+
+
+def _tiled_loads(q: Problem) -> list[tuple[Load, Strided]]:
+    """What the epilogue reads that differs from element to element of the result."""
+    return [
+        (key, access)
+        for key, access in q.others.items()
+        if isinstance(key, Load) and all(any(q.strides(access, g)) for g in (ROWS, COLUMNS))
+    ]
+
+
+def _strides(q: Problem, access: Strided) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple((g, tuple(q.strides(access, g))) for g in (ROWS, COLUMNS))
 
 
 def _side(q: Problem, group: int, body: Body, builder: Builder) -> Side:

@@ -90,6 +90,10 @@ class Side:
         return _run(taken, self.strides)
 
 
+Transfer = tuple[int, tuple[tuple[int, tuple[int, ...]], ...]]
+"""Element bytes, and strides per class."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that the choice depends on, so that equal shapes are searched once."""
@@ -102,10 +106,10 @@ class Facts:
     casts: int
     pairs: int
     activations: int
-    loads: tuple[tuple[int, int], ...]
-    """(class whose full lines it reads or -1 for all of the tile, element bytes)."""
-    stores: tuple[tuple[int, tuple[tuple[int, tuple[int, ...]], ...]], ...]
-    """Element bytes and strides per class of each result in HBM."""
+    loads: tuple[Transfer, ...]
+    """What the epilogue reads of HBM, tile by tile."""
+    stores: tuple[Transfer, ...]
+    """The results in HBM."""
     lanes: tuple[int, ...]
     """The classes that may lie on the partitions."""
 
@@ -256,11 +260,9 @@ class Estimate:
         tiles = tiles_of(self.sides[self.lanes].extents, hw.stationary_columns_max)
         count = tiles * (self.sides[self.line].size / columns)
         total = 0.0
-        for size, strides in f.stores:
+        for size, strides in (*f.stores, *f.loads):
             run = _run((columns,), dict(strides)[self.line][-1:])
             total += count * dma_seconds(lanes, columns // run, run, size, hw)
-        for _, size in f.loads:
-            total += count * dma_seconds(lanes, 1, columns, size, hw)
         return total
 
     def _start_seconds(self, loads: dict[int, float]) -> float:
