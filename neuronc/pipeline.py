@@ -107,7 +107,7 @@ def lower(
             break
         if stage.name == "clustered":
             start = perf_counter()
-            made = plan(module)
+            made = plan(module, GENERATIONS[options.target])
             check_footprint(module, made, GENERATIONS[options.target], name)
             observe(stage.name, "plan", perf_counter() - start, module)
     return module, made

@@ -22,12 +22,14 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from neuronc.artifact.model import Buffer, BufferKind, Call, Case, Step, While
+from neuronc.backend.overwrite import Overwrites
 from neuronc.backend.plan import Plan, plan
 from neuronc.backend.signature import signature
 from neuronc.dialects.program import CallOp, KernelOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
+from neuronc.hardware import TRN2
 from neuronc.passes.tile_index import ties_of
 from neuronc.passes.unroll import Unroll
 from neuronc.pipeline import Options, ignore, lower
@@ -103,6 +105,8 @@ class Memory:
     def __init__(self, made: Plan, module: ModuleOp) -> None:
         self._buffers, self._kernels = made.buffers, made.kernels
         self._tied = tied_kernels(module)
+        self._ops = {n: k for n, k in kernels_of(module).items() if not n.startswith("copy_")}
+        self._overwrites = Overwrites(TRN2)
         self._donated = donated_of(module)
         self._held: dict[int, Symbol] = {}
         for number, buffer in enumerate(made.buffers):
@@ -131,6 +135,14 @@ class Memory:
         assert number in self._held, f"buffer {number} holds nothing"
         return self._held[number]
 
+    def _may(self, name: str, operand: int, result: int, step: Call) -> bool:
+        """Whether the kernel writes each byte of the operand after it has read it."""
+        if name not in self._ops or self._tied[name][1]:
+            return False
+        kernel = self._ops[name]
+        same = step.buffers[operand] == step.buffers[len(kernel.body.block.args) + result]
+        return same and self._overwrites.may(kernel, operand, result)
+
     def _call(self, step: Call) -> None:
         name = self._kernels[step.kernel]
         count, tied = self._tied.get(name, (1, False))
@@ -141,7 +153,8 @@ class Memory:
             assert outputs[0] == inputs[0]
             apart = inputs[1:]
         for i, output in enumerate(outputs):
-            assert not any(self._meet(output, other) for other in (*apart, *outputs[:i]))
+            others = [other for at, other in enumerate(apart) if not self._may(name, at, i, step)]
+            assert not any(self._meet(output, other) for other in (*others, *outputs[:i]))
         for i, output in enumerate(outputs):
             self._write(output, symbol_of(name, symbols, i))
 
@@ -181,15 +194,18 @@ def end(buffer: Buffer) -> int:
     return buffer.offset + buffer.bytes
 
 
+def kernels_of(module: ModuleOp) -> dict[str, KernelOp]:
+    """Kernels by name."""
+    ops = [op for op in module.body.block.ops if isinstance(op, KernelOp)]
+    return {op.attributes["sym_name"].data: op for op in ops}  # pyright: ignore
+
+
 def tied_kernels(module: ModuleOp) -> dict[str, tuple[int, bool]]:
     """Number of inputs of each kernel, and whether it updates the first in place."""
-    found: dict[str, tuple[int, bool]] = {}
-    for op in module.body.block.ops:
-        if isinstance(op, KernelOp):
-            tied = any(ties_of(inner) for inner in op.body.block.ops)
-            name = op.attributes["sym_name"].data  # pyright: ignore
-            found[name] = (len(op.body.block.args), tied)
-    return found
+    return {
+        name: (len(op.body.block.args), any(ties_of(inner) for inner in op.body.block.ops))
+        for name, op in kernels_of(module).items()
+    }
 
 
 def constant(array: np.ndarray) -> Symbol:
@@ -207,7 +223,7 @@ def assert_source_planned(source: Any) -> Plan:
     module, _ = lower(source, "plan", Options(stop_after="fused"), ignore)
     # The plan is of one list of calls: repeated layers are functions until the pass before it.
     Unroll().apply(Context(), module)
-    made = plan(module)
+    made = plan(module, TRN2)
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
     for seed in range(3):
         values: dict[SSAValue, Symbol] = {

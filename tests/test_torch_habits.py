@@ -87,13 +87,15 @@ def test_a_parameter_is_updated_where_it_lies() -> None:
     def update(p: Any, g: Any, rate: float) -> None:
         p.sub_(rate * g)
 
-    run = torch.compile(update, backend=neuronc)
-    p, g = torch.randn(256, 1024), torch.randn(256, 1024)
+    programs: list[Any] = []
+    run = torch.compile(update, backend=neuronc, options={"observe": programs.append})
+    p, g = torch.randn(512, 1024), torch.randn(512, 1024)
     for _ in range(2):
         wanted, address = p - 0.5 * g, p.data_ptr()
         run(p, g, 0.5)
         torch.testing.assert_close(p, wanted)
         assert p.data_ptr() == address
+        assert programs[0].copied_bytes == 0
 
 
 def test_autocast_computes_in_bfloat16() -> None:

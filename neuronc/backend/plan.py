@@ -5,7 +5,8 @@
     Call(map_0, (input 0, output 0))
 
 A value is computed straight into the output, loop variable or branch result that it becomes,
-where nothing still reads what is there; kernels that update in place get their operand's buffer
+where nothing still reads what is there, or its kernel writes each byte after it has read it
+(`overwrite`); kernels that update in place get their operand's buffer
 where it is dead, and a copy of it where it is not. A result that may take a donated argument's
 memory does, where it can be computed there; else it has its own. Temporaries share one arena by
 live range.
@@ -22,9 +23,11 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
 
-from neuronc.artifact.model import Buffer, BufferKind, Call, Case, Step, While
+from neuronc.artifact.model import Buffer, BufferKind, Step
 from neuronc.backend.lifetime import ancestor, readers, root, spans
+from neuronc.backend.overwrite import Overwrites
 from neuronc.backend.signature import signature
+from neuronc.backend.steps import Branch, Loop, Planned, Run, numbered
 from neuronc.backend.storage import Storage, arrange
 from neuronc.dialects.program import CallOp, KernelOp, MaterializeOp, YieldOp
 from neuronc.dialects.stablehlo.constant import ConstantOp
@@ -32,6 +35,7 @@ from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.dialects.stablehlo.weight import Handle
 from neuronc.dialects.types import element_type, shape_of, tensor
+from neuronc.hardware import Generation
 from neuronc.passes.tile_index import ties_of
 
 
@@ -47,16 +51,17 @@ class Plan:
     constants: tuple[Handle, ...]
 
 
-def plan(module: ModuleOp) -> Plan:
+def plan(module: ModuleOp, hw: Generation) -> Plan:
     """Plan `@main`, adding the copy kernels it needs to the module."""
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
-    return _Planner(module, main).run()
+    return _Planner(module, main, Overwrites(hw)).run()
 
 
 @dataclass
 class _Planner:
     module: ModuleOp
     main: FuncOp
+    overwrites: Overwrites
     storage: dict[SSAValue, Storage] = field(default_factory=dict[SSAValue, Storage])
     wanted: dict[SSAValue, Storage] = field(default_factory=dict[SSAValue, Storage])
     storages: list[Storage] = field(default_factory=list[Storage])
@@ -66,10 +71,10 @@ class _Planner:
     def run(self) -> Plan:
         """Walk the program once; then give temporaries their offsets."""
         self._span = spans(self.main.body.block)
+        ops = self.module.body.block.ops
+        self._made = {_symbol(k): k for k in ops if isinstance(k, KernelOp)}
         self._tied = {
-            _symbol(k): any(ties_of(op) for op in k.body.block.ops)
-            for k in self.module.body.block.ops
-            if isinstance(k, KernelOp)
+            name: any(ties_of(op) for op in k.body.block.ops) for name, k in self._made.items()
         }
         block = self.main.body.block
         for i, argument in enumerate(block.args):
@@ -93,7 +98,7 @@ class _Planner:
             for s in self.storages
         )
         return Plan(
-            tuple(_numbered(step) for step in steps),
+            tuple(numbered(step) for step in steps),
             buffers,
             size,
             tuple(self.kernels),
@@ -137,8 +142,8 @@ class _Planner:
         if before is not None:
             self._want(before, target, block)
 
-    def _block(self, block: Block) -> list[_Step]:
-        steps: list[_Step] = []
+    def _block(self, block: Block) -> list[Planned]:
+        steps: list[Planned] = []
         for op in block.ops:
             match op:
                 case ReshapeOp():
@@ -186,8 +191,8 @@ class _Planner:
     def _is_tied(self, op: CallOp) -> bool:
         return self._tied[_callee(op)]
 
-    def _call(self, op: CallOp) -> list[_Step]:
-        steps: list[_Step] = []
+    def _call(self, op: CallOp) -> list[Planned]:
+        steps: list[Planned] = []
         inputs = [self._read(v, op) for v in op.operands]
         outputs: list[Storage] = []
         for i, result in enumerate(op.results):
@@ -199,10 +204,10 @@ class _Planner:
                 target = self._target(result, op)
             self.storage[result] = target
             outputs.append(target)
-        steps.append(_Run(self._kernel(_callee(op)), (*inputs, *outputs)))
+        steps.append(Run(self._kernel(_callee(op)), (*inputs, *outputs)))
         return steps
 
-    def _in_place(self, op: CallOp, source: Storage) -> tuple[Storage, list[_Step]]:
+    def _in_place(self, op: CallOp, source: Storage) -> tuple[Storage, list[Planned]]:
         """The buffer that a tied kernel updates: its operand's, or a copy of it."""
         wanted = self.wanted.get(op.results[0])
         mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
@@ -233,19 +238,21 @@ class _Planner:
             return False
         return all(self._span[ancestor(u, block)][1] <= self._span[op][1] for u in readers(base))
 
-    def _copy(self, source: Storage, target: Storage) -> _Step:
+    def _copy(self, source: Storage, target: Storage) -> Planned:
         name = f"copy_{source.element.name}_{prod(source.shape)}"
         if name not in self._tied:
             self._tied[name] = False
             self.module.body.block.add_op(_copy_kernel(name, source))
-        return _Run(self._kernel(name), (source, target))
+        return Run(self._kernel(name), (source, target))
 
-    def _copies(self, values: list[SSAValue], targets: list[Storage], op: Operation) -> list[_Step]:
+    def _copies(
+        self, values: list[SSAValue], targets: list[Storage], op: Operation
+    ) -> list[Planned]:
         """Move values into place at the end of a block; swaps go through temporaries."""
         moves = [(self._read(v, op), t) for v, t in zip(values, targets, strict=True)]
         moves = [(s, t) for s, t in moves if s is not t and s.bytes]
         overwritten = {t for _, t in moves}
-        steps: list[_Step] = []
+        steps: list[Planned] = []
         staged: list[tuple[Storage, Storage]] = []
         for source, target in moves:
             self._touch(target, op)
@@ -265,7 +272,7 @@ class _Planner:
     def _kernel(self, name: str) -> int:
         return self.kernels.setdefault(name, len(self.kernels))
 
-    def _while(self, op: WhileOp) -> list[_Step]:
+    def _while(self, op: WhileOp) -> list[Planned]:
         condition, body = (region.block for region in op.regions)
         carries: list[Storage] = []
         starts: list[Storage] = []
@@ -289,9 +296,9 @@ class _Planner:
         end = condition.last_op
         assert end is not None
         predicate = self._read(end.operands[0], end)
-        return [*steps, _Loop(tests, predicate, self._loop_body(body, carries))]
+        return [*steps, Loop(tests, predicate, self._loop_body(body, carries))]
 
-    def _loop_body(self, body: Block, carries: list[Storage]) -> list[_Step]:
+    def _loop_body(self, body: Block, carries: list[Storage]) -> list[Planned]:
         end = body.last_op
         assert end is not None
         for argument, value, carry in zip(body.args, end.operands, carries, strict=True):
@@ -301,7 +308,10 @@ class _Planner:
         return steps + self._copies(list(end.operands), carries, end)
 
     def _may_overwrite(self, argument: SSAValue, value: SSAValue, body: Block) -> bool:
-        """Whether the first op that computes `value` in place is the last to read `argument`."""
+        """Whether the first op that computes `value` in place is the last to read `argument`.
+
+        That op may read it itself, if it writes each byte after it has read it.
+        """
         base = root(value)
         op = base.owner
         while isinstance(op, Operation) and op.parent is body:
@@ -315,14 +325,27 @@ class _Planner:
         if not isinstance(op, Operation) or op.parent is not body:
             return False
         start = self._span[op][0]
-        return all(self._span[ancestor(u, body)][1] <= start for u in readers(argument))
+        others = [u for u in readers(argument) if u is not op]
+        before = all(self._span[ancestor(u, body)][1] <= start for u in others)
+        return before and self._overwrites(argument, base)
 
-    def _case(self, op: Operation) -> list[_Step]:
+    def _overwrites(self, argument: SSAValue, value: SSAValue) -> bool:
+        """Whether the op that makes `value` may read `argument` from the memory it writes."""
+        op = value.owner
+        assert isinstance(op, Operation)
+        read = [i for i, v in enumerate(op.operands) if root(v) is argument]
+        if not read or not isinstance(op, CallOp):
+            return not read
+        number = list(op.results).index(cast(OpResult, value))
+        kernel = self._made.get(_callee(op))
+        return kernel is not None and all(self.overwrites.may(kernel, i, number) for i in read)
+
+    def _case(self, op: Operation) -> list[Planned]:
         index = self._read(op.operands[0], op)
         targets = [self._target(r, op) for r in op.results]
         for result, target in zip(op.results, targets, strict=True):
             self.storage[result] = target
-        branches: list[list[_Step]] = []
+        branches: list[list[Planned]] = []
         for region in op.regions:
             block = region.block
             end = block.last_op
@@ -332,48 +355,13 @@ class _Planner:
             steps = self._block(block)
             branches.append(steps + self._copies(list(end.operands), targets, end))
         # An if's first region is for true; as a number, true is 1.
-        return [_Branch(index, branches[::-1] if isinstance(op, IfOp) else branches)]
+        return [Branch(index, branches[::-1] if isinstance(op, IfOp) else branches)]
 
 
 def _is_captured(value: SSAValue, op: Operation) -> bool:
     """Whether something inside the op's regions reads the value's buffer."""
     assert op.parent is not None
     return any(u is not op and ancestor(u, op.parent) is op for u in readers(root(value)))
-
-
-@dataclass(frozen=True)
-class _Run:
-    kernel: int
-    storages: tuple[Storage, ...]
-
-
-@dataclass(frozen=True)
-class _Loop:
-    condition: list[_Step]
-    predicate: Storage
-    body: list[_Step]
-
-
-@dataclass(frozen=True)
-class _Branch:
-    index: Storage
-    branches: list[list[_Step]]
-
-
-_Step = _Run | _Loop | _Branch
-
-
-def _numbered(step: _Step) -> Step:
-    """Replace storages by buffer numbers, once all are known."""
-    match step:
-        case _Run():
-            return Call(step.kernel, tuple(s.number for s in step.storages))
-        case _Loop():
-            condition = tuple(_numbered(s) for s in step.condition)
-            return While(condition, step.predicate.number, tuple(_numbered(s) for s in step.body))
-        case _Branch():
-            branches = tuple(tuple(_numbered(s) for s in b) for b in step.branches)
-            return Case(step.index.number, branches)
 
 
 def _callee(op: CallOp) -> str:
