@@ -36,6 +36,7 @@ from neuronc.artifact.footprint import footprint
 from neuronc.artifact.model import Artifact
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.report import report_of
+from neuronc.residency import residency
 from neuronc.runtime.program import Program
 from neuronc.units import format_bytes
 
@@ -181,12 +182,15 @@ def describe(artifact: Artifact) -> str:
     """What a frame takes on the target."""
     report, hw = report_of(artifact), GENERATIONS[artifact.target]
     held = footprint(artifact.buffers, artifact.temporary_bytes)
-    moved = sum(k.hbm_bytes for k in artifact.kernels)
+    handed = residency(artifact)
     sbuf = max(k.sbuf_bytes for k in artifact.kernels) * hw.partitions
     rows = {
         "HBM": f"{format_bytes(held.total_bytes)}, of it activations between kernels "
         f"{format_bytes(held.temporary_bytes)}",
-        "HBM moved by the kernels": format_bytes(moved),
+        "HBM moved for a frame": f"{format_bytes(report.hbm_moved_bytes)}, of it activations "
+        f"{format_bytes(handed.stored_bytes + handed.loaded_bytes)}",
+        "activations handed on": f"{format_bytes(handed.chip_bytes)} on chip, "
+        f"{format_bytes(handed.stored_bytes)} through HBM ({handed.share:.1%} stay)",
         "SBUF, most at once": f"{format_bytes(sbuf)} of "
         f"{format_bytes(hw.partitions * hw.sbuf_bytes_per_partition)}",
         f"on {artifact.target}, estimated": f"{1 / report.seconds:.1f} frames/s "

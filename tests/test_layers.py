@@ -35,6 +35,7 @@ LAYERS = (
         "profile",
         "provenance",
         "report",
+        "residency",
     ),
     ("golden_manifest", "listing", "observe", "trace"),
     ("api",),

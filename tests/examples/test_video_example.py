@@ -14,6 +14,10 @@ pytest.importorskip("PIL")
 
 import video  # noqa: E402
 
+from neuronc.report import report_of  # noqa: E402
+from neuronc.residency import residency  # noqa: E402
+from neuronc.units import format_bytes  # noqa: E402
+
 TINY = video.Config(size=16, channels=4, width=16, heads=2, layers=2, steps=2, context=2)
 
 
@@ -35,6 +39,28 @@ def test_frames_and_cache_are_those_of_eager() -> None:
     assert model.cache.data_ptr() == address
     (program,) = stream.programs
     assert address in {array.ctypes.data for array in program.bound.values()}
+
+
+def test_the_report_counts_what_the_frame_moves() -> None:
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    stream = video.Stream(video.VideoModel(TINY).eval())
+    stream(next(video.input_frames(TINY.size, 1)))
+    (program,) = stream.programs
+    report, handed = report_of(program.artifact), residency(program.artifact)
+    # The scores of a head, of both steps and layers, are never in HBM.
+    scores = 4 * TINY.heads * TINY.patches * (1 + TINY.context) * TINY.patches
+    assert handed.chip_bytes > TINY.steps * TINY.layers * scores
+    assert 0 < handed.stored_bytes + handed.loaded_bytes < report.hbm_moved_bytes
+    text = video.describe(program.artifact)
+    for said in (
+        f"{format_bytes(report.footprint.total_bytes)}, of it activations",
+        f"{format_bytes(report.hbm_moved_bytes)}, of it activations",
+        f"{format_bytes(handed.chip_bytes)} on chip",
+        f"{format_bytes(handed.stored_bytes)} through HBM",
+        f"{1 / report.seconds:.1f} frames/s",
+    ):
+        assert said in text
 
 
 def test_the_command_writes_frames_and_says_what_one_takes(tmp_path: Path) -> None:
