@@ -1,6 +1,9 @@
 """Try Hugging Face's model families, each once: tiny random models against eager PyTorch.
 
     python benchmarks/torch_families.py [--all] [--json FILE] [--jobs N] [MODEL_TYPE ...]
+    python benchmarks/torch_families.py --library timm [--json FILE] [--jobs N] [NAME ...]
+
+Or those of another library: see `torch_libraries.py`.
 
 A model type is a name of transformers' own registry, as `llama`; without names, those of `NAMED`
 are tried, with `--all` every one in the registry. A tiny configuration is made of a family's
@@ -28,6 +31,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,9 +39,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch_family_configs import CLASSES, LISTS, SMALL, SPECIAL, Nested
+from torch_libraries import LIBRARIES
 
 TOLERANCE = 2e-5
-TIME_LIMIT_S = 420
+TIME_LIMIT_S = 900
 TOKENS = 12
 VOCABULARY = 99
 IMAGE = 32
@@ -238,13 +243,14 @@ def make(name: str) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
     return model, (), inputs(model, config)
 
 
-def attempt(name: str) -> dict[str, Any]:
+def attempt(name: str, library: str = "") -> dict[str, Any]:
     """What became of one family."""
     warnings.simplefilter("ignore")
     compare: Any = import_module("torch_compare")
     errors: Any = import_module("neuronc.errors")
+    torch.manual_seed(0)
     try:
-        model, args, kwargs = make(name)
+        model, args, kwargs = LIBRARIES[library].make(name) if library else make(name)
         with torch.no_grad():
             made = compare.eager(model, (args, kwargs), [])
         if not any(t.count_nonzero() for t in made):
@@ -280,9 +286,9 @@ def _first(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {str(failure).strip()[:600]} [{place}]"
 
 
-def _child(name: str) -> dict[str, Any]:
+def _child(name: str, library: str) -> dict[str, Any]:
     """One family in a process of its own."""
-    command = [sys.executable, __file__, "--child", name]
+    command = [sys.executable, __file__, "--child", name, "--library", library]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S)
     except subprocess.TimeoutExpired:
@@ -291,23 +297,31 @@ def _child(name: str) -> dict[str, Any]:
     return json.loads(lines[-1]) if lines else {"outcome": "CRASH", "why": done.stderr[-600:]}
 
 
+def _names(library: str, every: bool) -> list[str]:
+    if library:
+        return list(LIBRARIES[library].names())
+    registry: Any = import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
+    return list(registry) if every else NAMED.split()
+
+
 def main() -> None:
     """Try the families, print one line for each and a summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--library", default="", choices=["", *LIBRARIES])
     parser.add_argument("--all", action="store_true", help="every type of the registry")
     parser.add_argument("--json", type=Path, help="add the outcomes to this file, line by line")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(attempt(options.names[0])))
+        print(json.dumps(attempt(options.names[0], options.library)))
         return
-    registry: Any = import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
-    names = options.names or (list(registry) if options.all else NAMED.split())
+    names = options.names or _names(options.library, options.all)
     outcomes: dict[str, int] = {}
+    child = partial(_child, library=options.library)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for name, found in zip(names, pool.map(_child, names), strict=True):
+        for name, found in zip(names, pool.map(child, names), strict=True):
             outcomes[found["outcome"]] = outcomes.get(found["outcome"], 0) + 1
             shown = f"{found['error']:.0e}" if "error" in found else found.get("why", "")
             print(f"{name:28} {found['outcome']:8} {shown}", flush=True)
