@@ -75,7 +75,7 @@ def _dynamic_slice(body: Body, builder: Builder, op: Operation) -> None:
     operand = view_in(body, op.operands[0])
     sizes = ints(op, "slice_sizes")
     offset, index = _start(body, builder, op.operands[1:], operand, sizes)
-    window = operand.transformed(lambda a: a[tuple(slice(0, n) for n in sizes)])
+    window = operand.window([slice(n) for n in sizes])
     _move(builder, dense(body.outputs[0], tuple(sizes)), window, offset, index, scatter=False)
 
 
@@ -83,7 +83,7 @@ def _dynamic_update_slice(body: Body, builder: Builder, op: Operation) -> None:
     whole = dense(body.outputs[0], shape_of(op.results[0]))
     update = view_in(body, op.operands[1])
     offset, index = _start(body, builder, op.operands[2:], whole, update.shape)
-    window = whole.transformed(lambda a: a[tuple(slice(0, n) for n in update.shape)])
+    window = whole.window([slice(n) for n in update.shape])
     _move(builder, window, update, offset, index, scatter=True)
 
 

@@ -85,7 +85,7 @@ def _concatenate(body: Body, builder: Builder, op: Operation, whole: View) -> No
     for value in op.operands:
         stop = start + shape_of(value)[dimension]
         part = (slice(None),) * dimension + (slice(start, stop),)
-        copy_view(builder, whole.transformed(lambda a, part=part: a[part]), view_in(body, value))
+        copy_view(builder, whole.window(part), view_in(body, value))
         start = stop
 
 
@@ -107,11 +107,7 @@ def _pad(body: Body, builder: Builder, op: Operation, whole: View) -> None:
             return
         inside.append(slice(before + first * step, before + last * step + 1, step))
         taken.append(slice(first, last + 1))
-    copy_view(
-        builder,
-        whole.transformed(lambda a: a[tuple(inside)]),
-        operand.transformed(lambda a: a[tuple(taken)]),
-    )
+    copy_view(builder, whole.window(inside), operand.window(taken))
 
 
 def _fill(builder: Builder, whole: View, value: View) -> None:

@@ -6,7 +6,7 @@ which chains of layout changes need no copy. Nothing is ever read through it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -58,6 +58,11 @@ class View:
     def transformed(self, change: Callable[[Imaginary], Imaginary]) -> View:
         """The same source seen through a NumPy view function."""
         return View(self.source, change(self.array))
+
+    def window(self, parts: Sequence[slice]) -> View:
+        """What the slices, one for each dimension, show."""
+        # Without the dots, NumPy takes the element out of an array of no dimensions.
+        return self.transformed(lambda a: a[(*parts, ...)])
 
     def reshaped(self, shape: tuple[int, ...]) -> View | None:
         """The view with another shape, or None where that needs a copy."""
@@ -154,12 +159,14 @@ def _slice(op: Operation, view: View) -> View | None:
         ints(op, "strides"),
         strict=True,
     )
-    index = tuple(slice(start, limit, stride) for start, limit, stride in bounds)
-    return view.transformed(lambda a: a[index])
+    return view.window([slice(start, limit, stride) for start, limit, stride in bounds])
 
 
 def _reverse(op: Operation, view: View) -> View | None:
-    return view.transformed(lambda a: np.flip(a, tuple(ints(op, "dimensions"))))
+    reversed_ = ints(op, "dimensions")
+    return view.window(
+        [slice(None, None, -1 if d in reversed_ else 1) for d in range(view.array.ndim)]
+    )
 
 
 def _windows(op: Operation, view: View) -> View | None:
