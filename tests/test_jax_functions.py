@@ -192,3 +192,52 @@ def test_schur_rebuilds_the_matrix(output: str) -> None:
     np.testing.assert_allclose(z @ np.conj(z).T, np.eye(4), **ROUNDED)
     below = 1 if output == "complex" else 2
     assert np.all(np.tril(t, -below) == 0)
+
+
+def moved(x: jax.Array) -> object:
+    """Every operation that only moves, on an array of no dimensions."""
+    return [
+        lax.pad(x, 2 * x, []),
+        lax.rev(x, ()),
+        lax.slice(x, (), ()),
+        lax.dynamic_slice(x, (), ()),
+        lax.dynamic_update_slice(x, x + 1, ()),
+        lax.transpose(x, ()),
+        lax.broadcast_in_dim(x, (2, 3), ()),
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "float64"])
+def test_movement_of_a_scalar(dtype: str) -> None:
+    with jax.enable_x64(dtype == "float64"):
+        same_as_jax(moved, np.array(3, dtype))
+
+
+BANDS = RNG.normal(size=(3, 2, 5)).astype(np.float32)
+"""The diagonals of two matrices: [lower, middle, upper][batch][row]."""
+
+
+@pytest.mark.parametrize("perturb_singular", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_tridiagonal_systems(perturb_singular: bool, dtype: type) -> None:
+    bands, b = (BANDS + 0.5j * BANDS[::-1]).astype(dtype), np.ones((2, 5, 3), dtype)
+
+    def solve(x: jax.Array, y: jax.Array) -> jax.Array:
+        return lax.linalg.tridiagonal_solve(*x, y, perturb_singular=perturb_singular)
+
+    # The condition of these matrices is below 100.
+    same_as_jax(solve, bands, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_singular_tridiagonal_systems(dtype: type) -> None:
+    """One matrix of two is singular: it alone gives NaN, or numbers as large as eps demands."""
+    bands, b = BANDS.astype(dtype), np.ones((2, 5, 1), dtype)
+    bands[:, 1] = 0
+    with jax.enable_x64(dtype == np.float64):
+        same_as_jax(lambda x, y: lax.linalg.tridiagonal_solve(*x, y), bands, b, rtol=1e-3)
+        (x,) = run(
+            lambda x, y: lax.linalg.tridiagonal_solve(*x, y, perturb_singular=True), bands, b
+        )
+    assert np.isfinite(x).all()
+    assert (np.abs(x[1]) > 1 / np.finfo(dtype).eps).all()

@@ -20,6 +20,7 @@ from neuronc.runtime.library import (
     scatter,
     schur,
     sorting,
+    tridiagonal,
 )
 from neuronc.runtime.library.registry import LIBRARY, Entry, ResultType
 
@@ -39,6 +40,7 @@ MODULES = (
     scatter,
     schur,
     sorting,
+    tridiagonal,
 )
 """Where the entries are."""
 

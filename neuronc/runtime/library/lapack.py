@@ -51,7 +51,7 @@ def custom_call(
         raise UnsupportedError(
             "custom_call", f"no library function for target {target}", code="NRC-0508"
         )
-    function = ROUTINES[target.removeprefix("lapack_")[1:].removesuffix("_ffi")]
+    function = ROUTINES[TARGETS[target]]
     text = str(params.get("backend_config") or "{}")
     with np.errstate(all="ignore"):
         arrays = function(json.loads(text), operands, results)
@@ -272,16 +272,3 @@ def reflector(x: Array) -> tuple[Array, Array, Array]:
     v[..., 0] = 1
     v[..., 1:] = np.where(trivial[..., None], 0, v[..., 1:])
     return v, factor.astype(x.dtype), np.where(trivial, head, beta).astype(x.dtype)
-
-
-@routine("gtsv")
-def gtsv(options: Options, operands: Sequence[Array], results: Sequence[ResultType]) -> list[Array]:
-    """Tridiagonal systems by dense elimination; the diagonals are returned as they came."""
-    lower, middle, upper, b = (wide(x) for x in operands)
-    size = middle.shape[-1]
-    a = np.zeros((*middle.shape[:-1], size, size), middle.dtype)
-    at = np.arange(int(size))
-    a[..., at, at] = middle
-    a[..., at[1:], at[:-1]] = lower[..., -(size - 1) :] if size > 1 else 0
-    a[..., at[:-1], at[1:]] = upper[..., : size - 1]
-    return [lower, middle, upper, np.linalg.solve(a, b), _ok(a)]
