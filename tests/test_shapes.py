@@ -84,53 +84,6 @@ def test_shapes_and_symbols_say_the_same(shapes):
     np.testing.assert_array_equal(program(x)[0], np.asarray(pooled(x)))
 
 
-def best(x):
-    return jax.lax.top_k(x, x.shape[0] - 1)
-
-
-def pooled_whole(x):
-    return jax.lax.reduce_window(x, 0.0, jax.lax.add, (2, x.shape[1]), (1, 1), "SAME")
-
-
-def filtered(x):
-    return jax.lax.conv(x[None, None], jnp.ones((1, 1, 3, 3)), (2, 2), "SAME")
-
-
-def noisy(x):
-    return x + jax.random.uniform(jax.random.key(0, impl="rbg"), x.shape)
-
-
-POLYMORPHIC = {
-    "running sum": (lambda x: jnp.cumsum(jnp.cumsum(x, 1), 0), "b, n"),
-    "window of a symbol": (pooled_whole, "b, n"),
-    "top k of a symbol": (lambda x: best(x[:, 0]), "b, n"),
-    "random numbers": (noisy, "b, n"),
-    "remainder": (lambda x: jnp.zeros(x.shape[0] % 3 + 1) + x.sum(), "b, n"),
-    "floor of a quotient": (lambda x: x[: x.shape[0] // 3, : x.shape[1] // 2], "b, n"),
-    "slice from the end": (lambda x: x[x.shape[0] - 2 :, ::-1], "b, n"),
-    "padding by a symbol": (lambda x: jnp.pad(x, ((1, x.shape[1]), (0, 2))), "b, n"),
-    "convolution": (filtered, "b, n"),
-    "scatter": (lambda x: x.at[jnp.arange(x.shape[0])].add(1.0), "b, n"),
-    "gather": (lambda x: x[jnp.arange(x.shape[0])[::-1]], "b, n"),
-    "scan": (lambda x: jax.lax.scan(lambda c, r: (c + r, c), x[0] * 0, x), "b, n"),
-    "resize": (lambda x: jax.image.resize(x, (2 * x.shape[0], x.shape[1]), "linear"), "b, n"),
-    "odd extent": (lambda x: x.sum(1), "b, 2*n + 1"),
-}
-
-
-@pytest.mark.parametrize("name", POLYMORPHIC)
-def test_polymorphic_functions_agree_with_jax(name):
-    function, shape = POLYMORPHIC[name]
-    scope = export.SymbolicScope(["b >= 2", "n >= 2"])
-    argument = jax.ShapeDtypeStruct(export.symbolic_shape(shape, scope=scope), jnp.float32)
-    module = export.export(jax.jit(function))(argument).mlir_module_serialized
-    program = neuronc.load(bytes(neuronc.compile(module, shapes={"b": 7, "n": 4})))
-    x = normal(7, 9 if "2*n" in shape else 4)
-    for found, expected in zip(program(x), jax.tree.leaves(function(jnp.asarray(x))), strict=True):
-        # Sums of at most 28 products of numbers around 1, in float32.
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-
-
 def test_a_constraint_of_the_export_is_checked():
     scope = export.SymbolicScope(["b >= 4"])
     argument = jax.ShapeDtypeStruct(export.symbolic_shape("b", scope=scope), jnp.float32)
