@@ -19,6 +19,7 @@ import jax
 import numpy as np
 from jax._src import compiler, core, pjit
 from jax._src.interpreters import mlir, pxla
+from jax.dtypes import float0
 from jax.sharding import SingleDeviceSharding
 
 from neuronc.artifact.container import read, to_bytes
@@ -49,11 +50,17 @@ class Results:
     """The results of a run, as JAX expects them of an executable."""
 
     arrays: list[list[jax.Array]]
+    avals: Sequence[core.ShapedArray]
 
     def consume_with_handlers(
         self, handlers: Sequence[Callable[[list[jax.Array]], Any]], strict: bool = True
     ) -> list[Any]:
-        return [handle(a) for handle, a in zip(handlers, self.arrays, strict=strict)]
+        each = zip(handlers, self.arrays, self.avals, strict=strict)
+        # What has no derivative is no array of XLA's.
+        return [
+            np.zeros(aval.shape, aval.dtype) if aval.dtype == float0 else handle(array)
+            for handle, array, aval in each
+        ]
 
 
 @dataclass
@@ -62,6 +69,8 @@ class Executable:
 
     own: Any
     source: bytes
+    avals: Sequence[core.ShapedArray]
+    """Of the results."""
     program: Program | None = None
     refusal: str = ""
 
@@ -76,7 +85,7 @@ class Executable:
         assert self.program is not None
         outputs = self.program(*[np.asarray(argument) for argument in arguments])
         TALLY.programs += 1
-        return Results([[self._placed(output)] for output in outputs])
+        return Results([[self._placed(output)] for output in outputs], self.avals)
 
     def _compiled(self) -> bool:
         """Whether neuronc takes the program; any error but a refusal fails the test."""
@@ -115,7 +124,8 @@ def install() -> None:
     def init(self: Any, executable: Any, *rest: Any, **options: Any) -> None:
         own_init(self, executable, *rest, **options)
         if id(executable) in _MODULES and len(executable.local_devices()) == 1:
-            self.xla_executable = Executable(executable, _MODULES[id(executable)][0])
+            source, avals = _MODULES[id(executable)][0], self.out_handler.out_avals
+            self.xla_executable = Executable(executable, source, avals)
 
     mlir.refine_polymorphic_shapes = refine
     compiler.backend_compile_and_load = compile_and_load
