@@ -17,8 +17,9 @@ from neuronc.backend.keep_resident import KeepResident
 from neuronc.backend.plan import Plan, plan
 from neuronc.backend.select import Select
 from neuronc.collector import uncollected
-from neuronc.dialects.stablehlo.weight import Array
+from neuronc.dialects.stablehlo.weight import Array, is_splat
 from neuronc.frontend.bind import bind_weights
+from neuronc.frontend.convert import convert
 from neuronc.frontend.load import Shapes, load_module
 from neuronc.frontend.source import Source
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
@@ -28,6 +29,7 @@ from neuronc.passes.fuse_scalars import FuseScalars
 from neuronc.passes.fuse_tensor import FuseTensor
 from neuronc.passes.tile_kernels import TileKernels
 from neuronc.passes.unroll import Unroll
+from neuronc.rolled import convert_rolled
 from neuronc.stages import SOURCE, Stage, kernel_stages
 from neuronc.version import VERSION
 
@@ -89,7 +91,7 @@ def lower(
 ) -> tuple[ModuleOp, Plan | None]:
     """Load and lower a program, up to `options.stop_after`; plans buffers once kernels exist."""
     start = perf_counter()
-    module = load_module(source, name=name, refine=options.shapes)
+    module = _load(source, name, options)
     bind_weights(module, options.weights or {}, options.external)
     observe("loaded", "load", perf_counter() - start, module)
     made: Plan | None = None
@@ -111,6 +113,19 @@ def lower(
             check_footprint(module, made, GENERATIONS[options.target], name)
             observe(stage.name, "plan", perf_counter() - start, module)
     return module, made
+
+
+def _load(source: Source, name: str, options: Options) -> ModuleOp:
+    """The program, with layers as functions already where nothing else is to be seen."""
+    flat = options.stop_after == "loaded" or _are_folded(options)
+    conversion = convert if flat else convert_rolled
+    return load_module(source, name=name, refine=options.shapes, convert=conversion)
+
+
+def _are_folded(options: Options) -> bool:
+    """Whether what arguments become is part of what layers are: some are the same everywhere."""
+    weights = () if options.external else (options.weights or {}).values()
+    return any(weight.size == 1 or is_splat(weight) for weight in weights)
 
 
 def compile_artifact(

@@ -21,7 +21,7 @@ LAYERS = (
     ("dialects", "runtime"),
     ("frontend", "passes"),
     ("backend",),
-    ("inputs", "stages"),
+    ("inputs", "rolled", "stages"),
     ("pipeline",),
     (
         "arrays",
@@ -52,7 +52,7 @@ THIRD_PARTY = {
     "ml_dtypes": tuple(HEIGHT),
     "xdsl": tuple(part for part in HEIGHT if HEIGHT[part] >= HEIGHT["dialects"]),
     "jax": ("frontend", "golden_reference"),
-    "jaxlib": ("frontend", "golden_reference", "torch"),
+    "jaxlib": ("frontend", "golden_reference", "rolled", "torch"),
     "safetensors": ("backend",),
     "rich": ("cli",),
     "torch": ("torch",),

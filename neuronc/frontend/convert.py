@@ -30,32 +30,32 @@ from neuronc.frontend.types import Types
 
 CONSTANT = "stablehlo.constant"
 
+Values = dict[ir.Value, SSAValue]
+"""What values have been converted to."""
+
 
 def convert(entry: ir.Operation, locations: Locations) -> ModuleOp:
     """The module with the one function `@main`."""
-    return ModuleOp([_Converter(locations, _payloads(entry)).function(entry)])
+    return ModuleOp([Importer(entry, locations).function()])
 
 
-def _payloads(entry: ir.Operation) -> Constants:
-    module = entry.parent
-    assert module is not None
-    return Constants(module)
+class Importer:
+    """Converts a function; `entry` is what `normalise` gave."""
 
-
-class _Converter:
-    """What has been converted so far."""
-
-    def __init__(self, locations: Locations, payloads: Constants) -> None:
+    def __init__(self, entry: ir.Operation, locations: Locations) -> None:
+        module = entry.parent
+        assert module is not None
+        self.types = Types()
+        self._entry = entry
         self._locations = locations
-        self._payloads = payloads
-        self._types = Types()
-        self._values: dict[ir.Value, SSAValue] = {}
+        self._payloads = Constants(module)
+        self._weights: dict[ir.Value, Weight] = {}
         self._attributes: dict[Key, dict[str, Attribute]] = {}
         self._lines: dict[str, dict[str, Attribute]] = {"": {}}
 
-    def function(self, entry: ir.Operation) -> FuncOp:
+    def function(self) -> FuncOp:
         """The entry function, with the names of its arguments and results."""
-        body = self._region(entry.regions[0])
+        body = self._region(self._entry.regions[0], {})
         block = body.blocks[0]
         terminator = block.last_op
         assert isinstance(terminator, FuncReturnOp)
@@ -64,49 +64,55 @@ class _Converter:
             FunctionType.from_lists(block.arg_types, [v.type for v in terminator.operands]),
             body,
             "public",
-            arg_attrs=_dictionaries(argument_attributes(entry)),
-            res_attrs=_dictionaries(result_attributes(entry)),
+            arg_attrs=_dictionaries(argument_attributes(self._entry)),
+            res_attrs=_dictionaries(result_attributes(self._entry)),
         )
 
-    def _region(self, region: ir.Region) -> Region:
-        return Region([self._block(block) for block in region.blocks])
+    def fill(self, made: Block, block: ir.Block, values: Values) -> None:
+        """Convert a block into an empty one that has its arguments."""
+        made.add_ops([self.operation(op.operation, values) for op in block.operations])
 
-    def _block(self, block: ir.Block) -> Block:
-        arguments = list(block.arguments)
-        made = Block(arg_types=[self._types.convert(a.type) for a in arguments])
-        self._values.update(zip(arguments, made.args, strict=True))
-        made.add_ops([self._operation(op.operation) for op in block.operations])
-        return made
-
-    def _operation(self, op: ir.Operation) -> Operation:
+    def operation(self, op: ir.Operation, values: Values) -> Operation:
+        """Convert one operation, whose operands `values` has; its results are added there."""
         name = op.name
         results = list(op.results)
-        types = [self._types.convert(result.type) for result in results]
+        types = [self.types.convert(result.type) for result in results]
+        operands = [values[operand] for operand in op.operands]
         if name == CONSTANT:
-            made = self._constant(op, types[0])
+            attributes = {"value": self._weight(op, types[0])} | self._line(op)
+            made = ConstantOp.create(result_types=types, attributes=attributes)
         elif name == "func.return":
-            return FuncReturnOp(*self._operands(op))
+            return FuncReturnOp(*operands)
         else:
             made = OPS[name].create(
-                operands=self._operands(op),
+                operands=operands,
                 result_types=types,
                 attributes=self._params(op) | self._line(op),
-                regions=[self._region(region) for region in op.regions],
+                regions=[self._region(region, values) for region in op.regions],
             )
-        self._values.update(zip(results, made.results, strict=True))
+        values.update(zip(results, made.results, strict=True))
         if name in CLOSED:
             for region in made.regions:
                 close_region(region)
         return made
 
-    def _constant(self, op: ir.Operation, type_: Attribute) -> Operation:
-        weight = Weight.of(self._payloads.array(op, shape_of(type_), element_type(type_)))
-        attributes = {"value": weight} | self._line(op)
-        return ConstantOp.create(result_types=(type_,), attributes=attributes)
+    def _region(self, region: ir.Region, values: Values) -> Region:
+        return Region([self._block(block, values) for block in region.blocks])
 
-    def _operands(self, op: ir.Operation) -> list[SSAValue]:
-        values = self._values
-        return [values[operand] for operand in op.operands]
+    def _block(self, block: ir.Block, values: Values) -> Block:
+        arguments = list(block.arguments)
+        made = Block(arg_types=[self.types.convert(a.type) for a in arguments])
+        values.update(zip(arguments, made.args, strict=True))
+        self.fill(made, block, values)
+        return made
+
+    def _weight(self, op: ir.Operation, type_: Attribute) -> Weight:
+        """A constant's payload, read once."""
+        result = op.results[0]
+        if result not in self._weights:
+            array = self._payloads.array(op, shape_of(type_), element_type(type_))
+            self._weights[result] = Weight.of(array)
+        return self._weights[result]
 
     def _params(self, op: ir.Operation) -> dict[str, Attribute]:
         """The parameters as attributes; those with defaults by type are not shared."""

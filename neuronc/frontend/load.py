@@ -8,6 +8,9 @@ shapes, without calls, and with the user's source lines.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from jaxlib.mlir import ir
 from xdsl.dialects.builtin import ModuleOp
 
 from neuronc.frontend.check import check
@@ -17,9 +20,16 @@ from neuronc.frontend.locations import Locations
 from neuronc.frontend.normalise import normalise
 from neuronc.frontend.source import Source, read_program
 
+Conversion = Callable[[ir.Operation, Locations], ModuleOp]
+"""From the function `@main` in MLIR, and its source lines."""
+
 
 def load_module(
-    source: Source, *, name: str = "<string>", refine: Shapes | None = None
+    source: Source,
+    *,
+    name: str = "<string>",
+    refine: Shapes | None = None,
+    convert: Conversion = convert,
 ) -> ModuleOp:
     """Load a program from a path, its bytes or text, or `jax.jit(f).lower(...)`.
 

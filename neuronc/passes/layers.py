@@ -17,21 +17,23 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from operator import itemgetter
+from typing import Generic
 
 import numpy as np
-from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from neuronc.dialects.types import element_type, is_tensor, shape_of
 from neuronc.passes.classify import CONTROL, MAP, kind_of
 from neuronc.passes.functions import is_elementwise
-from neuronc.passes.reads import Step
 from neuronc.passes.repeats import longest_repeat
+from neuronc.passes.steps import O, Step, V
 from neuronc.passes.tile_index import ties_of
 
 COUNT_MIN = 3
 """Repeats worth a function; fewer are as soon compiled one by one."""
 SAVED_MIN = 8
 """Steps that must be saved in all."""
+_OUTSIDE = (-1, -1)
 
 
 @dataclass(frozen=True)
@@ -50,66 +52,68 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class Ordered:
+class Ordered(Generic[O, V]):
     """The steps of a block in their new order, and where each result is made."""
 
-    steps: Sequence[Step]
-    place: dict[SSAValue, int]
+    steps: Sequence[Step[O, V]]
+    place: dict[V, tuple[int, int]]
+    """A step, and which of its results."""
+
+    def made(self, value: V) -> int:
+        """The step that makes a value; -1 where none does."""
+        return self.place.get(value, _OUTSIDE)[0]
 
 
-def ordered(steps: Sequence[Step]) -> Ordered:
+def ordered(steps: Sequence[Step[O, V]]) -> Ordered[O, V]:
     """Elementwise steps after the last other step that they depend on, as far as they do."""
-    made: dict[SSAValue, int] = {v: i for i, step in enumerate(steps) for v in step.op.results}
+    made: dict[V, int] = {v: i for i, step in enumerate(steps) for v in step.results}
     light: dict[int, bool] = {}
     anchors: list[int] = []
     for i, step in enumerate(steps):
         if step.kind not in light:
-            light[step.kind] = is_elementwise(step.op)
+            light[step.kind] = is_elementwise(step.model)
         before = [made[v] for v in roots(step) if v in made] if light[step.kind] else ()
         anchors.append(max((anchors[b] for b in before), default=i))
     order = sorted(range(len(steps)), key=lambda i: (anchors[i], i))
     moved = [steps[i] for i in order]
-    return Ordered(moved, {v: i for i, step in enumerate(moved) for v in step.op.results})
+    place = {v: (i, k) for i, step in enumerate(moved) for k, v in enumerate(step.results)}
+    return Ordered(moved, place)
 
 
-def roots(step: Step) -> list[SSAValue]:
+def roots(step: Step[O, V]) -> list[V]:
     """The values with buffers that a step reads."""
     return [read.root for read in step.reads if read.root is not None]
 
 
-def layers_of(block: Ordered) -> list[Layers]:
+def layers_of(block: Ordered[O, V]) -> list[Layers]:
     """The layers of a block, in order."""
     tokens = np.array([step.kind for step in block.steps], np.int64)
     return sorted(_search(block, tokens, 0), key=lambda layers: layers.start)
 
 
-def wiring(block: Ordered, start: int, stop: int) -> tuple[Hashable, list[SSAValue]]:
+def wiring(block: Ordered[O, V], start: int, stop: int) -> tuple[Hashable, list[V]]:
     """Where the reads of a run of steps lead, and the values that it takes from outside."""
-    outside: dict[SSAValue, int] = {}
+    outside: dict[V, int] = {}
     rows: list[int] = []
     for step in block.steps[start:stop]:
         for read in step.reads:
             if read.root is None:
                 rows.append(-1)
-            elif start <= (at := block.place.get(read.root, -1)) < stop:
-                rows += (at - start, result_index(read.root))
+                continue
+            at, index = block.place.get(read.root, _OUTSIDE)
+            if start <= at < stop:
+                rows += (at - start, index)
             else:
                 rows.append(-2 - outside.setdefault(read.root, len(outside)))
     return tuple(rows), list(outside)
 
 
-def result_index(value: SSAValue) -> int:
-    """Which of its op's results a value is."""
-    assert isinstance(value, OpResult)
-    return value.index
-
-
-def _search(block: Ordered, tokens: np.ndarray, base: int) -> Iterator[Layers]:
+def _search(block: Ordered[O, V], tokens: np.ndarray, base: int) -> Iterator[Layers]:
     """The best repeat of some steps, then those beside it."""
     best = longest_repeat(tokens)
     if best is None or best.count < COUNT_MIN or best.period * (best.count - 1) < SAVED_MIN:
         return
-    if not any(_is_heavy(step.op) for step in block.steps[base + best.start :][: best.period]):
+    if not any(_is_heavy(step.model) for step in block.steps[base + best.start :][: best.period]):
         return
     length = best.period * best.count + best.slack
     start = base + best.start
@@ -121,7 +125,7 @@ def _search(block: Ordered, tokens: np.ndarray, base: int) -> Iterator[Layers]:
     yield from _search(block, tokens[stop - base :], stop)
 
 
-def _wired_alike(block: Ordered, start: int, period: int, count: int) -> Iterator[Layers]:
+def _wired_alike(block: Ordered[O, V], start: int, period: int, count: int) -> Iterator[Layers]:
     """Runs of layers that are wired alike; several that alternate are together one layer."""
     starts = [start + i * period for i in range(count)]
     wired = [wiring(block, at, at + period)[0] for at in starts]
@@ -140,15 +144,15 @@ def _wired_alike(block: Ordered, start: int, period: int, count: int) -> Iterato
         yield from _wired_alike(block, starts[best.start], period * best.period, best.count)
 
 
-def _cut(block: Ordered, start: int, length: int, period: int) -> int:
+def _cut(block: Ordered[O, V], start: int, length: int, period: int) -> int:
     """Where the first layer starts: the repeat may be cut at any step of its first period."""
     crossing = _crossing(block, start, period)
     last = length - COUNT_MIN * period
     choices = range(start, start + min(period, last + 1))
 
     def cost(at: int) -> tuple[bool, int, bool, int]:
-        beside = any(_is_apart(step.op) for step in block.steps[max(at - 1, 0) : at + 1])
-        light = is_elementwise(block.steps[at].op)
+        beside = any(_is_apart(step.model) for step in block.steps[max(at - 1, 0) : at + 1])
+        light = is_elementwise(block.steps[at].model)
         return not beside, crossing[at - start], light, at
 
     return min(choices, key=cost)
@@ -164,18 +168,19 @@ def _is_apart(op: Operation) -> bool:
     return isinstance(op, CONTROL) or bool(ties_of(op))
 
 
-def _crossing(block: Ordered, start: int, period: int) -> list[int]:
+def _crossing(block: Ordered[O, V], start: int, period: int) -> list[int]:
     """Bytes that one layer hands to the next, for each step that layers could be cut before."""
-    last: dict[SSAValue, int] = {}
+    last: dict[V, int] = {}
     for at in range(start, start + 2 * period):
         for root in roots(block.steps[at]):
-            made = block.place.get(root, -1)
+            made = block.made(root)
             if start <= made < start + period and at - made <= period:
                 last[root] = at - made
     total = np.zeros(2 * period, np.int64)
     for value, distance in last.items():
-        made = block.place[value] - start
-        total[made + 1 : made + 1 + distance] += _bytes(value)
+        made, index = block.place[value]
+        size = _bytes(block.steps[made].model.results[index])
+        total[made - start + 1 : made - start + 1 + distance] += size
     return (total[:period] + total[period:]).tolist()
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
@@ -22,30 +22,11 @@ from neuronc.dialects.types import element_type, is_tensor
 from neuronc.passes.classify import is_counted, is_source
 from neuronc.passes.functions import is_elementwise
 from neuronc.passes.signatures import Signatures
+from neuronc.passes.steps import Body, Read, Step
 from neuronc.passes.views import is_view_op, splat_of, view_of
 
-
-@dataclass(frozen=True)
-class Read:
-    """A value as an op reads it."""
-
-    value: SSAValue
-    how: int
-    """The number of the views between root and value, and of what made it where there is none."""
-    root: SSAValue | None
-    """The value with a buffer; None for iotas and splats."""
-    uniform: bool = False
-    """Whether it is made of splats alone."""
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """An op that is no view, iota, constant or end of a block."""
-
-    op: Operation
-    kind: int
-    """Equal for steps that are alike."""
-    reads: tuple[Read, ...]
+_Read = Read[SSAValue]
+_Step = Step[Operation, SSAValue]
 
 
 @dataclass
@@ -54,16 +35,16 @@ class Reader:
 
     signatures: Signatures = field(default_factory=Signatures)
     numbers: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
-    known: dict[SSAValue, Read] = field(default_factory=dict[SSAValue, Read])
+    known: dict[SSAValue, _Read] = field(default_factory=dict[SSAValue, _Read])
 
     def number(self, key: Hashable) -> int:
         """The number of a description."""
         return self.numbers.setdefault(key, len(self.numbers))
 
-    def steps(self, block: Block) -> list[Step]:
-        """The steps of a block, in order."""
-        ops = [op for op in block.ops if op is not block.last_op]
-        return [self._step(op) for op in ops if not self.is_folded(op)]
+    def body(self, block: Block) -> Body[Operation, SSAValue]:
+        """A block's steps, in order."""
+        *ops, end = block.ops
+        return Body([self.step(op) for op in ops if not self.is_folded(op)], self.reads(end))
 
     def is_folded(self, op: Operation) -> bool:
         """Whether readers make the op's result themselves, or it is a constant's buffer."""
@@ -71,28 +52,33 @@ class Reader:
             return True
         return len(op.results) == 1 and self.read(op.results[0]).root is not op.results[0]
 
-    def reads(self, op: Operation) -> tuple[Read, ...]:
+    def reads(self, op: Operation) -> tuple[_Read, ...]:
         """What an op and its regions read from outside, in order."""
         if not op.regions:
             return tuple([self.read(v) for v in op.operands])
         return tuple(self.read(v) for v in (*op.operands, *captured(op)))
 
-    def read(self, value: SSAValue) -> Read:
+    def read(self, value: SSAValue) -> _Read:
         """One value, resolved."""
         found = self.known.get(value)
         if found is None:
             found = self.known[value] = self._resolve(value)
         return found
 
-    def _step(self, op: Operation) -> Step:
+    def step(self, op: Operation) -> _Step:
+        """An op as a step."""
         reads = self.reads(op)
         number = self.signatures.number
         key = self.signatures.alone(op), tuple([(r.how, number(r.value.type)) for r in reads])
-        return Step(op, self.number(key), reads)
+        return Step(op, op, self.number(key), reads, tuple(op.results))
 
-    def _resolve(self, value: SSAValue) -> Read:
+    def how(self, type_: Attribute) -> int:
+        """How a buffer of a type is read."""
+        return self.number(self.signatures.number(type_))
+
+    def _resolve(self, value: SSAValue) -> _Read:
         op = value.owner
-        plain = Read(value, self.number(self.signatures.number(value.type)), value)
+        plain = Read(value, self.how(value.type), value)
         if isinstance(op, Block):
             return plain
         if type(op) is ConstantOp:

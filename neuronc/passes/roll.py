@@ -13,21 +13,18 @@ three equal layers nothing changes. `unroll` undoes this once there are only cal
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FunctionType, ModuleOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from neuronc.passes.classify import CONTROL
-from neuronc.passes.layers import Layers, Ordered, layers_of, ordered, result_index, wiring
-from neuronc.passes.reads import Reader, Step
-
-Output = tuple[int, int]
-"""A step of a layer, and which of its results."""
+from neuronc.passes.reads import Reader
+from neuronc.passes.rolling import Plan, Roller
+from neuronc.passes.steps import Copier, Origin
 
 
 @dataclass(frozen=True)
@@ -37,11 +34,13 @@ class Roll(ModulePass):
     name = "roll"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        """Roll every function, and the control flow inside."""
-        roller = _Roller(op)
-        for function in list(op.body.block.ops):
-            if isinstance(function, func.FuncOp):
-                roller.region(function.body)
+        """Roll every function, and the control flow inside, unless the program came rolled."""
+        functions = [f for f in op.body.block.ops if isinstance(f, func.FuncOp)]
+        if any(map(is_layer, functions)):
+            return
+        roller, reader = Roller(op, _Module()), Reader()
+        for function in functions:
+            _roll(function.body, roller, reader)
 
 
 def is_layer(function: func.FuncOp) -> bool:
@@ -50,126 +49,62 @@ def is_layer(function: func.FuncOp) -> bool:
     return visibility is not None and visibility.data == "private"
 
 
-@dataclass
-class _Roller:
-    module: ModuleOp
-    reader: Reader = field(default_factory=Reader)
-    made: dict[Hashable, str] = field(default_factory=dict[Hashable, str])
+class _Cloner(Copier[Operation, SSAValue]):
+    """Copies by cloning; `source` is the block that it replaces, which sees what is outside."""
 
-    def region(self, region: Region) -> None:
-        """Roll the regions inside, then the block itself."""
-        for op in region.block.ops:
-            if isinstance(op, CONTROL):
-                for inner in op.regions:
-                    self.region(inner)
-        block = ordered(self.reader.steps(region.block))
-        found = layers_of(block)
-        if found:
-            old = region.block
-            region.add_block(_rewrite(self, old, block, found))
-            region.detach_block(old)
-            old.erase(safe_erase=False)
-
-    def function(self, block: Ordered, layers: Layers, outputs: Sequence[Output]) -> str:
-        """The symbol of the function that is the layers' first, made once for all alike."""
-        steps = block.steps[layers.start : layers.start + layers.period]
-        key = tuple(step.kind for step in steps), layers.wiring, tuple(outputs)
-        if key not in self.made:
-            self.made[key] = f"layer_{len(self.made)}"
-            outside = wiring(block, layers.start, layers.start + layers.period)[1]
-            body = _body(steps, outside, outputs)
-            types = [a.type for a in body.args], [v.type for v in _last(body).operands]
-            signature = FunctionType.from_lists(*types)
-            made = func.FuncOp(self.made[key], signature, Region(body), "private")
-            self.module.body.block.add_op(made)
-        return self.made[key]
-
-
-@dataclass
-class _Copier:
-    """Copies ops to the end of a block, each with the views, iotas and constants it reads."""
-
-    block: Block
-    known: dict[SSAValue, SSAValue]
+    def __init__(
+        self, block: Block, known: dict[SSAValue, SSAValue], source: Block | None = None
+    ) -> None:
+        super().__init__(block, known)
+        self._source = source
 
     def bring(self, value: SSAValue) -> SSAValue:
         """The value in the new block."""
         if value not in self.known:
             op = value.owner
-            if isinstance(op, Block):
+            if isinstance(op, Block) or (self._source and op.parent is not self._source):
                 return value
-            for operand in op.operands:
-                self.bring(operand)
-            self.block.add_op(op.clone(self.known))
+            self.copy(op, op.operands)
         return self.known[value]
 
-    def copy(self, op: Operation, read: Iterable[SSAValue]) -> None:
-        """Copy one op."""
-        for value in read:
-            self.bring(value)
+    def add(self, op: Operation) -> None:
+        """Clone one op."""
         self.block.add_op(op.clone(self.known))
 
 
-def _body(steps: Sequence[Step], outside: Sequence[SSAValue], outputs: Sequence[Output]) -> Block:
-    block = Block(arg_types=[v.type for v in outside])
-    copier = _Copier(block, dict(zip(outside, block.args, strict=True)))
-    for step in steps:
-        copier.copy(step.op, (read.value for read in step.reads))
-    results = [copier.known[steps[at].op.results[index]] for at, index in outputs]
-    block.add_op(func.ReturnOp(*results))
-    return block
+class _Module(Origin[Operation, SSAValue]):
+    """A module of the stablehlo dialect."""
+
+    def copier(self, block: Block, known: dict[SSAValue, SSAValue]) -> _Cloner:
+        """Clones into a function."""
+        return _Cloner(block, known)
+
+    def type_of(self, value: SSAValue) -> Attribute:
+        """The type of a value."""
+        return value.type
 
 
-def _rewrite(roller: _Roller, old: Block, block: Ordered, found: Sequence[Layers]) -> Block:
+def _roll(region: Region, roller: Roller[Operation, SSAValue], reader: Reader) -> None:
+    """Roll the regions inside, then the block itself."""
+    old = region.block
+    for op in old.ops:
+        if isinstance(op, CONTROL):
+            for inner in op.regions:
+                _roll(inner, roller, reader)
+    plan = roller.plan(reader.body(old))
+    if plan is not None:
+        region.add_block(_rewrite(roller, old, plan))
+        region.detach_block(old)
+        old.erase(safe_erase=False)
+
+
+def _rewrite(
+    roller: Roller[Operation, SSAValue], old: Block, plan: Plan[Operation, SSAValue]
+) -> Block:
     """The block with calls in the place of its layers."""
     new = Block(arg_types=[a.type for a in old.args])
-    copier = _Copier(new, dict(zip(old.args, new.args, strict=True)))
-    at = 0
-    for layers, outputs in zip(found, _outputs(roller.reader, old, block, found), strict=True):
-        for step in block.steps[at : layers.start]:
-            copier.copy(step.op, (read.value for read in step.reads))
-        name = roller.function(block, layers, outputs)
-        for start in range(layers.start, layers.stop, layers.period):
-            _call(copier, block, range(start, start + layers.period), name, outputs)
-        at = layers.stop
-    for step in block.steps[at:]:
-        copier.copy(step.op, (read.value for read in step.reads))
-    end = _last(old)
-    copier.copy(end, (read.value for read in roller.reader.reads(end)))
+    copier = _Cloner(new, dict(zip(old.args, new.args, strict=True)), old)
+    roller.write(plan, copier)
+    assert old.last_op is not None
+    copier.copy(old.last_op, old.last_op.operands)
     return new
-
-
-def _call(
-    copier: _Copier, block: Ordered, places: range, name: str, outputs: Sequence[Output]
-) -> None:
-    outside = wiring(block, places.start, places.stop)[1]
-    results = [block.steps[places.start + at].op.results[index] for at, index in outputs]
-    call = func.CallOp(name, [copier.bring(v) for v in outside], [v.type for v in results])
-    copier.block.add_op(call)
-    copier.known.update(zip(results, call.results, strict=True))
-
-
-def _outputs(
-    reader: Reader, old: Block, block: Ordered, found: Sequence[Layers]
-) -> list[list[Output]]:
-    """Of each function, the results that something outside one of its layers reads."""
-    owner: dict[int, tuple[int, int]] = {}
-    for number, layers in enumerate(found):
-        for at in range(layers.start, layers.stop):
-            owner[at] = number, (at - layers.start) // layers.period
-    used: list[set[Output]] = [set() for _ in found]
-    readers = [(step.reads, owner.get(at)) for at, step in enumerate(block.steps)]
-    for reads, here in [*readers, (reader.reads(_last(old)), None)]:
-        for root in {read.root for read in reads if read.root is not None}:
-            layer = owner.get(block.place.get(root, -1))
-            if layer is not None and layer != here:
-                start, period = found[layer[0]].start, found[layer[0]].period
-                at = (block.place[root] - start) % period
-                used[layer[0]].add((at, result_index(root)))
-    return [sorted(outputs) for outputs in used]
-
-
-def _last(block: Block) -> Operation:
-    last = block.last_op
-    assert last is not None
-    return last
