@@ -447,6 +447,37 @@ SAMPLES: dict[str, Sample] = {
     ),
 }
 
+C7, SCALAR = "tensor<7xcomplex<f32>>", "tensor<f32>"
+SAMPLES |= {
+    "rsqrt of zero and of infinities": Sample(
+        f"%x: {C7}",
+        C7,
+        f"%0 = stablehlo.rsqrt %x : {C7}\nreturn %0 : {C7}",
+        [
+            np.array(
+                [0, complex(np.inf, 1), complex(1, -np.inf), complex(-np.inf, 2),
+                 complex(np.inf, np.inf), complex(np.inf, np.nan), 4j], np.complex64
+            )
+        ],
+        None,
+        1e-6,
+    ),
+    "movement of a scalar": Sample(
+        f"%x: {SCALAR}",
+        f"({SCALAR}, {SCALAR}, {SCALAR}, {SCALAR}, {SCALAR})",
+        f"%0 = stablehlo.reverse %x, dims = [] : {SCALAR}\n"
+        f'%1 = "stablehlo.slice"(%x) <{{start_indices = array<i64>, limit_indices = array<i64>, '
+        f"strides = array<i64>}}> : ({SCALAR}) -> {SCALAR}\n"
+        f'%2 = "stablehlo.pad"(%0, %1) <{{edge_padding_low = array<i64>, edge_padding_high = '
+        f"array<i64>, interior_padding = array<i64>}}> : ({SCALAR}, {SCALAR}) -> {SCALAR}\n"
+        f'%3 = "stablehlo.dynamic_slice"(%x) <{{slice_sizes = array<i64>}}> : '
+        f"({SCALAR}) -> {SCALAR}\n"
+        f'%4 = "stablehlo.dynamic_update_slice"(%x, %3) : ({SCALAR}, {SCALAR}) -> {SCALAR}\n'
+        f"return %0, %1, %2, %3, %4 : {SCALAR}, {SCALAR}, {SCALAR}, {SCALAR}, {SCALAR}",
+        [np.array(3, F32)],
+    ),
+}  # fmt: skip
+
 for _kind, _dtype in (("i8", np.int8), ("ui16", np.uint16), ("i32", np.int32), ("ui64", np.uint64)):
     SAMPLES[f"count_leading_zeros {_kind}"] = one(
         "count_leading_zeros", [f"tensor<5x{_kind}>"], f"tensor<5x{_kind}>",

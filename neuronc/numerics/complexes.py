@@ -25,8 +25,12 @@ def sign(x: Array) -> Array:
 
 
 def rsqrt(x: Array) -> Array:
-    """1 / sqrt(x)."""
-    return np.reciprocal(np.sqrt(x))
+    """1 / sqrt(x): a zero in the right direction for every infinity, no direction for 0."""
+    size, angle = magnitude(x), -np.arctan2(imaginary(x), real(x)) / 2
+    angle = np.where(np.isnan(angle), 0, angle)
+    vanished = pack(0 * np.cos(angle), 0 * np.sin(angle))
+    result = np.where(np.isinf(size), vanished, np.reciprocal(np.sqrt(x)))
+    return np.where(size == 0, complex(np.inf, np.nan), result)
 
 
 def logistic(x: Array) -> Array:
