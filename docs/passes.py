@@ -183,6 +183,17 @@ PASSES: dict[str, Example] = {
             : (tensor<1x8x16x16xf32>, tensor<32x8x3x3xf32>) -> tensor<1x32x16x16xf32>
         """,
     ),
+    "match-activation": Example(
+        f"%x: {_X}",
+        _X,
+        f"""
+        %one = stablehlo.constant dense<1.0> : {_X}
+        %n = stablehlo.negate %x : {_X}
+        %e = stablehlo.exponential %n : {_X}
+        %s = stablehlo.add %one, %e : {_X}
+        %y = stablehlo.divide %x, %s : {_X}
+        """,
+    ),
     "match-attention": _ATTENTION,
     "materialize": Example(
         f"%x: {_X}",

@@ -15,15 +15,16 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
 
+from neuronc.dialects.activation import ACTIVATION
 from neuronc.dialects.machine import MACHINE
 from neuronc.dialects.program import PROGRAM
 from neuronc.dialects.stablehlo.dialect import CHLO, DIALECT
 from neuronc.dialects.tile import TILE
 from neuronc.errors import InputError
 
-DIALECTS = (Builtin, Func, DIALECT, CHLO, PROGRAM, TILE, MACHINE)
+DIALECTS = (Builtin, Func, DIALECT, CHLO, ACTIVATION, PROGRAM, TILE, MACHINE)
 _COMMENT = re.compile(r"//.*")
-_OURS = re.compile(r'"(program|tile|machine)\.\w+"|neuronc\.name|#stablehlo\.weight')
+_OURS = re.compile(r'"(activation|program|tile|machine)\.\w+"|neuronc\.name|#stablehlo\.weight')
 
 
 def print_ir(module: ModuleOp) -> str:

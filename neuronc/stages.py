@@ -12,13 +12,14 @@ from xdsl.passes import ModulePass
 from neuronc.backend.spill import Spill
 from neuronc.passes.decompose import Decompose
 from neuronc.passes.fuse import Fuse
+from neuronc.passes.match_activation import MatchActivation
 from neuronc.passes.match_attention import MatchAttention
 from neuronc.passes.materialize import Materialize
 from neuronc.passes.outline import Outline
 from neuronc.passes.roll import Roll
 from neuronc.passes.simplify import Simplify
 
-SOURCE = frozenset({"builtin", "func", "stablehlo", "chlo", "program"})
+SOURCE = frozenset({"builtin", "func", "stablehlo", "chlo", "activation", "program"})
 """The dialects of programs on whole arrays, and of kernels that hold such."""
 
 
@@ -35,9 +36,13 @@ class Stage:
 def kernel_stages(target: str) -> tuple[Stage, ...]:
     """The stages that find kernels, one for all that are alike, none larger than fits."""
     return (
-        Stage("simplified", (Roll(), Simplify(), Decompose(), Simplify()), SOURCE),
+        Stage("simplified", _simplified(), SOURCE),
         Stage("fused", _fused(target), SOURCE),
     )
+
+
+def _simplified() -> tuple[ModulePass, ...]:
+    return Roll(), Simplify(), Decompose(), Simplify(), MatchActivation()
 
 
 def _fused(target: str) -> tuple[ModulePass, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -66,11 +67,34 @@ MPMATH = (
     ("zeta", (4.0, 3.0), 0.019823233711138193),
     ("polygamma", (1.0, 0.5), 4.934802200544679),
     ("polygamma", (3.0, 2.5), 0.22390584881725206),
+    ("gelu", (-1.0,), -0.15865525393145705),
+    ("gelu", (0.25,), 0.14967658142073093),
+    ("gelu", (3.0,), 2.99595030590511),
+    ("gelu_tanh", (-1.0,), -0.1588080093917233),
+    ("gelu_tanh", (0.25,), 0.149675350701685),
+    ("gelu_tanh", (3.0,), 2.996362607918227),
+    ("gelu_sigmoid", (-1.0,), -0.1542042340671787),
+    ("gelu_sigmoid", (0.25,), 0.1511996499001942),
+    ("gelu_sigmoid", (3.0,), 2.981928690292214),
+    ("silu", (-1.0,), -0.2689414213699951),
+    ("silu", (0.25,), 0.14054412522144952),
+    ("silu", (3.0,), 2.8577223804672998),
+    ("softplus", (-1.0,), 0.3132616875182228),
+    ("softplus", (0.25,), 0.8259394198788436),
+    ("softplus", (3.0,), 3.048587351573742),
+    ("mish", (-1.0,), -0.3034014613741089),
+    ("mish", (0.25,), 0.1695724096638176),
+    ("mish", (3.0,), 2.9865350049679575),
 )
 
 # jax.numpy and lax are the independent implementation; ranges avoid the poles.
 JAX_UNARY = {
     "abs": (jnp.abs, -5, 5),
+    "gelu": (partial(jax.nn.gelu, approximate=False), -10, 10),
+    "gelu_tanh": (partial(jax.nn.gelu, approximate=True), -3, 10),
+    "mish": (jax.nn.mish, -10, 30),
+    "silu": (jax.nn.silu, -30, 30),
+    "softplus": (jax.nn.softplus, -30, 30),
     "acos": (jnp.arccos, -1, 1),
     "acosh": (jnp.arccosh, 1, 50),
     "asin": (jnp.arcsin, -1, 1),

@@ -155,7 +155,10 @@ class MapOp(TileOp):
 
 @irdl_op_definition
 class ActivateOp(TileOp):
-    """dst = function(scale * src): a map with the product that feeds it folded in."""
+    """dst = function(scale * src + bias): a map with what feeds it folded in.
+
+    `slots` names the operands dst, src, and bias and row_sum where it has them.
+    """
 
     name = "tile.activate"
 

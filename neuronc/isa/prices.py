@@ -26,8 +26,8 @@ _PLAIN = frozenset(
 )
 """Functions of a few operations of an ALU; every other one is a series or an iteration."""
 _TABLE_SETS = (
-    ("exponential", "log"),
-    ("erf", "logistic", "tanh"),
+    ("exponential", "log", "mish", "softplus"),
+    ("erf", "gelu", "gelu_sigmoid", "gelu_tanh", "logistic", "silu", "tanh"),
     ("rsqrt", "sqrt"),
     ("sine", "cosine"),
 )

@@ -13,7 +13,7 @@ from typing import cast as typed
 import ml_dtypes
 import numpy as np
 
-from neuronc.numerics import complexes, floats, in_place, integers, special
+from neuronc.numerics import activations, complexes, floats, in_place, integers, special
 from neuronc.numerics.casting import (
     Array,
     Kernel,
@@ -41,7 +41,7 @@ class Function:
 
     code: int
     name: str
-    """The StableHLO or CHLO op without its prefix; `compare` is twelve rows, `eq` to `lt_total`."""
+    """The StableHLO, CHLO or activation op without its prefix; `compare` is `eq` to `lt_total`."""
     arity: int
     evaluate: Kernel
     """evaluate(*arrays) -> array, any element type, broadcasting; never warns."""
@@ -286,6 +286,15 @@ _ROWS: tuple[Function, ...] = (
     Function(125, "polygamma", 2, _real(special.polygamma)),
     Function(126, "zeta", 2, _real(special.zeta)),
     Function(127, "bessel_i1e", 1, _real(special.bessel_i1e)),
+    # activations: functions of the scalar engine that StableHLO has no op for
+    Function(130, "gelu", 1, _real(activations.gelu), activations.into_gelu, "s"),
+    Function(131, "gelu_tanh", 1, _real(activations.gelu_tanh), activations.into_gelu_tanh, "s"),
+    Function(
+        132, "gelu_sigmoid", 1, _real(activations.gelu_sigmoid), activations.into_gelu_sigmoid, "s"
+    ),
+    Function(133, "silu", 1, _real(activations.silu), activations.into_silu, "s"),
+    Function(134, "softplus", 1, _real(activations.softplus), activations.into_softplus, "s"),
+    Function(135, "mish", 1, _real(activations.mish), activations.into_mish, "s"),
     # complex
     Function(140, "complex", 2, dispatch(f=complexes.pack), result="complex"),
     Function(141, "real", 1, dispatch(f=_identity, c=real), result="real"),

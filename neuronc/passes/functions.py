@@ -13,6 +13,7 @@ from neuronc.numerics import FUNCTIONS, REDUCTIONS
 from neuronc.passes.builder import Builder, Operand
 
 _SPELLED_APART = {"convert", "compare", "select", "clamp"}
+_DIALECTS = ("stablehlo", "chlo", "activation")
 _NOT_ON_ENGINES = {"complex", "real", "imag", "conj", "reduce_precision"}
 
 
@@ -25,7 +26,7 @@ def is_elementwise(op: Operation) -> bool:
     """Whether the op is elementwise and its element types have a datapath."""
     name = function_name(op)
     known = name in _SPELLED_APART or (name in FUNCTIONS and name not in _NOT_ON_ENGINES)
-    if not known or op.name.split(".", 1)[0] not in ("stablehlo", "chlo"):
+    if not known or op.name.split(".", 1)[0] not in _DIALECTS:
         return False
     if name == "compare" and _attribute(op, "compare_type") == "TOTALORDER":
         return False
