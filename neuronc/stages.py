@@ -14,6 +14,7 @@ from neuronc.passes.decompose import Decompose
 from neuronc.passes.fuse import Fuse
 from neuronc.passes.match_activation import MatchActivation
 from neuronc.passes.match_attention import MatchAttention
+from neuronc.passes.match_rotary import MatchRotary
 from neuronc.passes.materialize import Materialize
 from neuronc.passes.outline import Outline
 from neuronc.passes.roll import Roll
@@ -42,7 +43,7 @@ def kernel_stages(target: str) -> tuple[Stage, ...]:
 
 
 def _simplified() -> tuple[ModulePass, ...]:
-    return Roll(), Simplify(), Decompose(), Simplify(), MatchActivation()
+    return Roll(), Simplify(), Decompose(), Simplify(), MatchActivation(), MatchRotary()
 
 
 def _fused(target: str) -> tuple[ModulePass, ...]:

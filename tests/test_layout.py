@@ -46,7 +46,7 @@ def reached(block: np.ndarray, access: Access, index: list[int]) -> np.ndarray:
 def windows(draw: st.DrawFn) -> Window:
     """A layout, and some window that a tiled loop might read of its buffer."""
     layout = draw(LAYOUTS)
-    steps = [1, layout.columns, LANES, LANES * layout.columns, 2, 3 * layout.columns]
+    steps = [1, -1, -2, layout.columns, LANES, LANES * layout.columns, 2, 3 * layout.columns]
     step = st.sampled_from(steps)
     free = draw(st.lists(st.tuples(step, st.integers(1, 4)), max_size=2))
     loops = draw(st.lists(st.tuples(step, st.integers(1, 3)), max_size=2))
@@ -84,6 +84,11 @@ def test_tiles_along_a_layout_have_an_access(across: bool) -> None:
         assert access == Access(Affine(2, (6,)), ((1, 3),), 0, 4)
 
 
+def test_a_row_may_be_read_backwards() -> None:
+    access = Layout(8, 6, LANES).access(Affine(5), (0, 4), 6, [(-1, 6)], [])
+    assert access == Access(Affine(5), ((-1, 6),), 0, 4)
+
+
 @pytest.mark.parametrize(
     ("base", "lanes", "step", "free", "why"),
     [
@@ -91,7 +96,8 @@ def test_tiles_along_a_layout_have_an_access(across: bool) -> None:
         (Affine(6), 4, 6, [(1, 6)], "row 1 is on partition 1, not 0"),
         (Affine(3), 4, 6, [(1, 6)], "the row ends before the window does"),
         (Affine(0, (12,)), 2, 6, [(1, 6)], "every other turn starts on partition 2"),
-        (Affine(5), 4, 6, [(-1, 6)], "rows are not read backwards"),
+        (Affine(4), 4, 6, [(-1, 6)], "backwards, the row ends before the window does"),
+        (Affine(24), 4, 6, [(-24, 2)], "rows are not walked backwards"),
     ],
 )
 def test_what_partitions_cannot_follow_has_none(

@@ -70,8 +70,9 @@ class Layout:
         return Access(offset, pairs, first, count)
 
     def _split(self, elements: int) -> tuple[int, int]:
-        """(rows, columns) that a distance in elements is."""
-        return divmod(elements, self.columns)
+        """(rows, columns) that a distance in elements is, backwards if it is negative."""
+        rows, columns = divmod(abs(elements), self.columns)
+        return (rows, columns) if elements >= 0 else (-rows, -columns)
 
     def _parts(self, move: tuple[int, int]) -> tuple[int, int]:
         """The move over the partitions, and along what each of them keeps."""
@@ -84,11 +85,13 @@ class Layout:
         self, start: tuple[int, int], runs: Sequence[tuple[tuple[int, int], int]], lanes: int
     ) -> bool:
         """Whether no row is left by stepping along it: then (r, c) add up without a carry."""
+        first_column, last_column = (
+            start[1] + sum(bound(c, 0) * (n - 1) for (_, c), n in runs) for bound in (min, max)
+        )
         last_row = start[0] + sum(r * (n - 1) for (r, _), n in runs)
-        last_column = start[1] + sum(c * (n - 1) for (_, c), n in runs)
         last_row += 0 if self.across else lanes - 1
         last_column += lanes - 1 if self.across else 0
-        forward = all(rows >= 0 for (rows, _), _ in runs)
+        forward = all(rows >= 0 for (rows, _), _ in runs) and first_column >= 0
         return forward and last_row < self.rows and last_column < self.columns
 
 

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 
-from ml_dtypes import finfo
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
@@ -48,6 +47,8 @@ FOLLOWING_MAX = 10
 _MIDDLES = (TanhOp, ErfOp, ErfcOp, ExponentialOp, LogisticOp)
 _OPS = {**ACTIVATION_OPS, "logistic": LogisticOp}
 _ROOT = sqrt(0.5)
+_ROUNDING = {"f32": 2.0**-24, "bf16": 2.0**-8, "f16": 2.0**-11}
+"""Of the types that activations are matched in, the largest relative error of a constant."""
 
 
 def _scaled(x: Polynomial, by: float) -> Polynomial:
@@ -141,9 +142,9 @@ def _matches(value: SSAValue, middle: Operation) -> Iterator[_Found]:
     """The operations whose results are an activation of `value`."""
     known: dict[SSAValue, Polynomial] = {value: VALUE}
     kind = element_type(value)
-    if not kind.is_float or not kind.engine or _form(middle.operands[0], known) is None:
+    rounding = _ROUNDING.get(kind.name)
+    if rounding is None or _form(middle.operands[0], known) is None:
         return
-    rounding = float(finfo(kind.numpy).eps) / 2
     waiting, after = [middle], set[Operation]()
     while waiting and len(after) < FOLLOWING_MAX:
         op = waiting.pop(0)

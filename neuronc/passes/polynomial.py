@@ -127,6 +127,26 @@ def combine(name: str, operands: list[Polynomial]) -> Polynomial | None:
     return made if made is not None and len(made.terms) <= TERMS_MAX else None
 
 
+def _add(a: Polynomial, b: Polynomial) -> Polynomial:
+    return a.plus(b)
+
+
+def _subtract(a: Polynomial, b: Polynomial) -> Polynomial:
+    return a.plus(b, -1.0)
+
+
+def _multiply(a: Polynomial, b: Polynomial) -> Polynomial:
+    return a.times(b)
+
+
+def _negate(a: Polynomial) -> Polynomial:
+    return a.times(number(-1.0))
+
+
+def _square(a: Polynomial) -> Polynomial:
+    return a.times(a)
+
+
 def _divide(above: Polynomial, below: Polynomial) -> Polynomial | None:
     divisor = below.number
     if divisor is None:
@@ -154,12 +174,12 @@ def _function(name: str) -> Callable[[Polynomial], Polynomial]:
 
 
 _RULES: Mapping[str, Callable[..., Polynomial | None]] = {
-    "add": lambda a, b: a.plus(b),
-    "subtract": lambda a, b: a.plus(b, -1.0),
-    "multiply": lambda a, b: a.times(b),
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
     "divide": _divide,
-    "negate": lambda a: a.times(number(-1.0)),
-    "square": lambda a: a.times(a),
+    "negate": _negate,
+    "square": _square,
     "power": _power,
     "maximum": _maximum,
     **{

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+REPEATED_MIN = 3
+"""Tokens that a repeat must cover: two equal ones in a row are no layers."""
+
 
 @dataclass(frozen=True)
 class Repeat:
@@ -36,7 +39,7 @@ def cuts(tokens: Sequence[Hashable], weight: Callable[[int], int]) -> list[int]:
 
 def _cuts(tokens: np.ndarray, base: int, weight: Callable[[int], int]) -> Iterator[int]:
     best = longest_repeat(tokens)
-    if best is None:
+    if best is None or best.period * best.count < REPEATED_MIN:
         return
     shift = min(range(best.slack + 1), key=lambda s: weight(base + best.start + s))
     start, stop = best.start + shift, best.stop + shift
