@@ -29,6 +29,7 @@ from neuronc.runtime.merge import merge_accumulations
 from neuronc.runtime.nodes import Node, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.schedule import Item, split
+from neuronc.runtime.windows import Products
 from neuronc.runtime.workers import Lists
 
 _NOTHING = np.zeros(0, np.uint8)
@@ -89,10 +90,13 @@ class BoundKernel:
             return bind_library(self.kernel.library[instr.call], buffers)
         spaces = (_NOTHING, self.core.sbuf, self.core.psum, *buffers)
         views = {name: view.on(spaces) for name, view in node.views.items()}
-        if isinstance(instr, isa.MatMul) and node.is_gemm:
+        if isinstance(instr, isa.MatMul) and node.multiplies:
             if views["dst"].dtype == np.float32:
-                left, moving = views["left"], views["moving"]
-                return bind_gemm(views["dst"], left, moving, bool(instr.accumulate))
+                adds = bool(instr.accumulate)
+                if node.is_gemm:
+                    return bind_gemm(views["dst"], views["left"], views["moving"], adds)
+                pairs = [(views[left], views[moving]) for left, moving in node.factors]
+                return Products(views["dst"], pairs, adds)
             views["stationary"] = views["left"]
         return KERNELS[type(instr)](instr, views)
 

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
 from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number, retargeted
-from neuronc.runtime.views import View, compose, innermost_run, is_blas, joined, matrix, turned
+from neuronc.runtime.views import (
+    View,
+    compose,
+    innermost_run,
+    is_blas,
+    joined,
+    matrix,
+    reach,
+    turned,
+)
 
 RUN_MIN = 32
 SMALL_MAX = 4096
@@ -189,8 +198,10 @@ def copied(node: Node) -> tuple[View, View] | None:
 
 def _takes(node: Node, name: str, view: View) -> bool:
     """Whether a call is not slower for reading an operand there."""
-    if node.is_gemm:
+    if node.multiplies and len(view.shape) == 2:
         return is_blas(view)
+    if node.multiplies:
+        return reach(view) <= reach(node.views[name])
     if isinstance(node.instruction, isa.Copy | isa.DmaCopy | isa.Transpose):
         return True
     return view.size <= SMALL_MAX or innermost_run(view) >= min(

@@ -5,8 +5,9 @@
     psum = a[0:K].T @ b[0:K]
 
 Where loads are forwarded, the tiles along K are parts of one matrix again, and BLAS is faster on
-the whole. A group ends where something else touches its result or changes an operand, so what runs
-does not depend on who else runs. Sums are then rounded in BLAS's order.
+the whole. Where operands lie in several runs, a group becomes one call (`windows`). A group ends
+where something else touches its result or changes an operand, so what runs does not depend on who
+else runs. Sums are then rounded in BLAS's order.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class _Merger:
             self._end(place, self.readers, None)
         if own is not None and not own.open:
             own = None
-        if not node.is_gemm:
+        if not node.multiplies:
             self.at.setdefault(at, []).append(node)
             return
         if own is None:
@@ -77,12 +78,12 @@ class _Merger:
         """What stands at a position at last."""
         if self.groups:
             for group in self.groups:
-                self.at.setdefault(group.at, []).extend(group.nodes)
+                self.at.setdefault(group.at, []).extend(_together(group.nodes))
             self.groups = []
         return self.at.get(at, [])
 
     def _own(self, node: Node) -> _Group | None:
-        if not node.is_gemm or "dst" not in node.reads:
+        if not node.multiplies or "dst" not in node.reads:
             return None
         found = self.writers.get(node.writes["dst"], [])
         return next((g for g in found if g.open and g.dst == node.views["dst"]), None)
@@ -108,7 +109,21 @@ def _append(group: _Group, node: Node) -> None:
         group.nodes[-1] = merged
 
 
+def _together(nodes: Sequence[Node]) -> Sequence[Node]:
+    """One node of all factors, where some of them are no plain matrices."""
+    if len(nodes) == 1 or all(node.is_gemm for node in nodes):
+        return nodes
+    views, read = dict(nodes[0].views), list(nodes[0].read)
+    for i, node in enumerate(nodes[1:], 1):
+        for name in ("left", "moving"):
+            views[f"{name}{i}"] = node.views[name]
+            read.append(f"{name}{i}")
+    return [replace(nodes[0], views=views, read=tuple(read))]
+
+
 def _merged(one: Node, two: Node) -> Node | None:
+    if not (one.is_gemm and two.is_gemm):
+        return None
     left = joined(one.views["left"], two.views["left"], 0)
     moving = joined(one.views["moving"], two.views["moving"], 0)
     if left is None or moving is None or not (is_blas(left) and is_blas(moving)):

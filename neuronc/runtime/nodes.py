@@ -41,7 +41,19 @@ class Node:
     @property
     def is_gemm(self) -> bool:
         """Whether it multiplies plain matrices."""
+        plain = all(len(view.shape) == 2 for view in self.views.values())
+        return self.multiplies and plain and len(self.views) == 3
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it adds up products of matrices, some of which may lie in several runs."""
         return isinstance(self.instruction, isa.MatMul) and "left" in self.views
+
+    @property
+    def factors(self) -> list[tuple[str, str]]:
+        """The names of the pairs of operands that it multiplies."""
+        names = [name.removeprefix("left") for name in self.views if name.startswith("left")]
+        return [(f"left{n}", f"moving{n}") for n in names]
 
 
 @dataclass(frozen=True)
@@ -73,9 +85,10 @@ def node_of(record: Record, kernel: Kernel, partitions: int) -> Node:
     if getattr(instr, "accumulate", 0):
         read = ("dst", *read)
     if isinstance(instr, isa.MatMul):
-        flat = [matrix(views[name]) for name in ("dst", "stationary", "moving")]
-        if flat[0] and flat[1] and flat[2]:
-            views = {"dst": flat[0], "left": flat[1], "moving": flat[2]}
+        flat = {name: matrix(view) for name, view in views.items()}
+        if flat["dst"] is not None:
+            names = {"dst": "dst", "left": "stationary", "moving": "moving"}
+            views = {name: flat[of] or views[of] for name, of in names.items()}
             read = (*(("dst",) if instr.accumulate else ()), "left", "moving")
     return Node(instr, views, written, read)
 

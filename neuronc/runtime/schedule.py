@@ -76,9 +76,10 @@ def _arrivals(finished: list[float], worker: int) -> list[float]:
 
 def _seconds(node: Node) -> float:
     """A rough time on the host, only to balance the workers."""
-    if node.is_gemm:
-        (k, m), (_, n) = node.views["left"].shape, node.views["moving"].shape
-        return _CALL_SECONDS + 2 * m * n * k / _FLOPS_PER_SECOND
+    if node.multiplies:
+        k = sum(node.views[left].shape[0] for left, _ in node.factors)
+        columns = node.views["dst"].size
+        return _CALL_SECONDS + 2 * columns * k / _FLOPS_PER_SECOND
     size = max((view.size for view in node.views.values()), default=0)
     weight = 5 if isinstance(node.instruction, isa.Activation | isa.Transpose) else 1
     return _CALL_SECONDS + size * _ELEMENT_SECONDS * weight

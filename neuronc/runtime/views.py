@@ -219,6 +219,12 @@ def innermost_run(view: View) -> int:
     return run
 
 
+def reach(view: View) -> int:
+    """Bytes from the first element of a row to the last, all other dimensions being its columns."""
+    columns = zip(view.shape[1:], view.strides[1:], strict=True)
+    return sum((count - 1) * abs(stride) for count, stride in columns)
+
+
 def is_blas(view: View) -> bool:
     """Whether BLAS takes the matrix as it lies: rows or columns contiguous, not overlapping."""
     (rows, columns), (down, across), size = view.shape, view.strides, view.itemsize
