@@ -102,3 +102,50 @@ def test_equal_shapes_are_searched_once() -> None:
     for _ in range(3):
         neuronc.compile(text)
     assert choose_tiles.searches() <= before + 1
+
+
+CONVOLUTIONS = {
+    "3 x 3 of several images at a time": ((8, 20, 7, 7), (12, 20, 3, 3), 1, "o, i, 0, 1"),
+    "more channels than partitions": ((2, 150, 9, 9), (140, 150, 3, 3), 1, "o, i, 0, 1"),
+    "strided, few channels": ((2, 3, 33, 33), (16, 3, 7, 7), 2, "o, i, 0, 1"),
+    "features of the kernel last": ((2, 40, 15, 15), (3, 3, 40, 24), 1, "0, 1, i, o"),
+    "1 x 1, strided": ((3, 64, 14, 14), (32, 64, 1, 1), 2, "o, i, 0, 1"),
+    "images larger than a block": ((2, 16, 70, 70), (8, 16, 3, 3), 1, "o, i, 0, 1"),
+}
+
+
+@pytest.mark.parametrize("kind", ["f32", "bf16"])
+@pytest.mark.parametrize("case", CONVOLUTIONS)
+def test_windows_are_read_from_what_they_cover(case: str, kind: str) -> None:
+    image, kernel, stride, order = CONVOLUTIONS[case]
+    rng = np.random.default_rng(0)
+    dtype = np.dtype(np.float32) if kind == "f32" else np.dtype(ml_dtypes.bfloat16)
+    x, w = (rng.standard_normal(s).astype(dtype) for s in (image, kernel))
+    oihw = w.transpose(3, 2, 0, 1) if order.startswith("0") else w
+    windows = np.lib.stride_tricks.sliding_window_view(
+        x.astype(np.float64), oihw.shape[2:], axis=(2, 3)
+    )[:, :, ::stride, ::stride]
+    expected = np.einsum("nchwyx,ocyx->nohw", windows, oihw.astype(np.float64))
+    size = "x".join(map(str, expected.shape))
+    text = f"""
+    func.func @main(%x: tensor<{"x".join(map(str, image))}x{kind}>,
+        %w: tensor<{"x".join(map(str, kernel))}x{kind}>) -> tensor<{size}x{kind}> {{
+      %y = stablehlo.convolution(%x, %w) dim_numbers = [b, f, 0, 1]x[{order}]->[b, f, 0, 1],
+        window = {{stride = [{stride}, {stride}]}}
+        {{batch_group_count = 1 : i64, feature_group_count = 1 : i64}}
+        : (tensor<{"x".join(map(str, image))}x{kind}>, tensor<{"x".join(map(str, kernel))}x{kind}>)
+        -> tensor<{size}x{kind}>
+      return %y : tensor<{size}x{kind}>
+    }}"""
+    assert "windows with" in api.lower(text, "tiled", "trn2")
+    compiled = neuronc.compile(text)
+    (out,) = Program(compiled.model, check=True)(x, w)
+    # As above: K roundings of the sum of magnitudes, and one to the type.
+    scale = np.einsum("nchwyx,ocyx->nohw", abs(windows), abs(oihw.astype(np.float64)))
+    ulp = 2.0**-24 if kind == "f32" else 2.0**-8
+    terms = oihw[0].size
+    bound = scale * (terms + 2) * 2.0**-24 + ulp * abs(expected)
+    assert (abs(out.astype(np.float64) - expected) <= bound).all()
+    for workers in (1, 2):
+        (quick,) = Program(compiled.model, workers=workers)(x, w)
+        assert (abs(quick.astype(np.float64) - expected) <= bound).all()

@@ -138,8 +138,7 @@ def _search(facts: Facts, room: int, hw: Generation) -> Tiling:
 def _candidates(facts: Facts, hw: Generation) -> Iterator[Tiling]:
     """Every way to cut that PSUM has room for, each once."""
     sides = dict(facts.sides)
-    kt = tiles_of(facts.depth, hw.partitions)
-    chunks = sorted({min(c, kt) for c in _CHUNKS}, reverse=True) if len(facts.depth) == 1 else [1]
+    chunks = [*_chunks(facts, hw), *_windows(facts)]
     banks = hw.psum_bytes_per_partition // hw.psum_bank_bytes
     for lanes, outer in product(facts.lanes, (ROWS, COLUMNS)):
         inner = ROWS + COLUMNS - outer
@@ -160,8 +159,27 @@ def _candidates(facts: Facts, hw: Generation) -> Iterator[Tiling]:
                 inside = any(t and not h for t, h in zip(turned, held, strict=True))
                 if prod(groups) > banks - inside:
                     continue
-                for chunk in chunks:
-                    yield Tiling(lanes == COLUMNS, outer, a, b, held[0], held[1], *groups, chunk)
+                for chunk, on in chunks:
+                    yield Tiling(lanes == COLUMNS, outer, a, b, *held, *groups, chunk, on)
+
+
+def _chunks(facts: Facts, hw: Generation) -> list[tuple[int, int]]:
+    """(tiles of K that one DMA brings, 0) where operands are brought as they lie."""
+    if len(facts.depth) > 1:
+        return [(1, 0)]
+    kt = tiles_of(facts.depth, hw.partitions)
+    return [(c, 0) for c in sorted({min(c, kt) for c in _CHUNKS}, reverse=True)]
+
+
+def _windows(facts: Facts) -> list[tuple[int, int]]:
+    """(taps, dimensions of K on the partitions) where windows can be read from what they cover."""
+    if any(side.near for _, side in facts.sides):
+        return []
+    return [
+        (prod(facts.depth[lanes:]), lanes)
+        for lanes in range(1, len(facts.depth) + 1)
+        if any(facts.footprint(group, lanes) for group in (ROWS, COLUMNS))
+    ]
 
 
 def _modes(

@@ -10,6 +10,7 @@ from xdsl.ir import SSAValue
 
 from neuronc.dialects.access import Affine
 from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.footprint import Footprint, footprint_of
 from neuronc.passes.iteration import Load, Strided, Tile
 
 BATCH, ROWS, COLUMNS, DEPTH = range(4)
@@ -56,6 +57,12 @@ class Problem:
         access = self.operand(group)
         depth, free = self.strides(access, DEPTH), self.strides(access, group)
         return bool(depth) and depth[-1] == 1 and not (free and free[-1] == 1)
+
+    def footprint(self, group: int, lanes: int) -> Footprint | None:
+        """What the windows of an operand cover with so many dimensions of K on the partitions."""
+        access = self.operand(group)
+        free, depth = self.strides(access, group), self.strides(access, DEPTH)
+        return footprint_of(tuple(free), tuple(depth), tuple(self.extents(DEPTH)), lanes)
 
 
 @dataclass(frozen=True)

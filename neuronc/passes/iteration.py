@@ -83,6 +83,10 @@ class Tile:
         """How many indices the tile covers."""
         return prod(self.counts)
 
+    def first(self, dimensions: int) -> Tile:
+        """The tile over the first dimensions alone."""
+        return Tile(self.starts[:dimensions], self.counts[:dimensions])
+
     def offset(self, strides: Sequence[int]) -> Affine:
         """Elements from the start of the space to the start of the tile."""
         total = Affine()

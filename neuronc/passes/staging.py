@@ -8,7 +8,7 @@ be read many times), streamed (a chunk at a time, as the loop over K needs it), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -29,7 +29,8 @@ from neuronc.passes.contraction import (
     linear_affine,
     within,
 )
-from neuronc.passes.iteration import Strided, Tile, tile_shape
+from neuronc.passes.footprint import depth_tile
+from neuronc.passes.iteration import Strided, Tile, merge_pairs, tile_shape
 from neuronc.passes.layout import Layout
 
 
@@ -56,10 +57,21 @@ class Columns:
     ref: Ref
     base: Affine
     partitions: int
+    steps: tuple[int, ...]
+    """Columns from one index of each free dimension to the next."""
 
-    def at(self, shift: Affine | int, pairs: tuple[tuple[int, int], ...]) -> Operand:
-        """Some of the columns."""
-        return self.ref.at(self.base + shift, pairs, 0, self.partitions)
+    def at(self, starts: Sequence[Affine | int], counts: Sequence[int]) -> Operand:
+        """The columns of some indices of the free dimensions."""
+        column = self.base
+        for start, step in zip(starts, self.steps, strict=True):
+            column = column + (start * step)
+        pairs = merge_pairs(tuple(zip(self.steps, counts, strict=True))) or ((1, 1),)
+        return self.ref.at(column, pairs, 0, self.partitions)
+
+
+def dense_steps(taken: Sequence[int]) -> tuple[int, ...]:
+    """The columns of a block without gaps."""
+    return tuple(prod(taken[d + 1 :]) for d in range(len(taken)))
 
 
 Staged = Callable[[Depth], Columns]
@@ -82,11 +94,13 @@ class Stage:
     kind: ElementType
     buffers: Mapping[SSAValue, SSAValue]
     chunk: int = 1
-    """K tiles that one DMA brings."""
+    """K tiles that one DMA brings, of a single dimension of K."""
+    lanes: int = 0
+    """Dimensions of K that lie on the partitions; a chunk has all of the others. 0: see `_tile`."""
 
     @property
     def _tile(self) -> tuple[int, ...]:
-        return tile_shape(self.problem.extents(DEPTH), self.hw.partitions)
+        return depth_tile(tuple(self.problem.extents(DEPTH)), self.lanes, self.hw.partitions)
 
     @property
     def _tiles(self) -> tuple[int, ...]:
@@ -94,9 +108,24 @@ class Stage:
         return tuple(-(-n // t) for n, t in zip(extents, self._tile, strict=True))
 
     @property
-    def _chunk_tiles(self) -> int:
-        """Only a single dimension of K is taken several tiles at a time."""
-        return min(self.chunk, self._tiles[0]) if len(self._tiles) == 1 else 1
+    def _chunk(self) -> tuple[int, ...]:
+        """How much of each dimension of K a chunk has."""
+        extents, tile = self.problem.extents(DEPTH), self._tile
+        if self.lanes:
+            return (*tile[: self.lanes], *extents[self.lanes :])
+        if len(tile) == 1:
+            return (tile[0] * min(self.chunk, self._tiles[0]),)
+        return tile
+
+    @property
+    def lane_tile(self) -> tuple[int, ...]:
+        """How much a matmul contracts of the dimensions of K that `lanes` names."""
+        return self._tile[: self.lanes]
+
+    @property
+    def lane_tiles(self) -> tuple[int, ...]:
+        """How many such tiles there are."""
+        return self._tiles[: self.lanes]
 
     def chunks(self, whole: bool = False) -> Iterator[Depth]:
         """Open the loops over chunks of K; `whole` is all of K at once, without a loop."""
@@ -104,8 +133,7 @@ class Stage:
         if whole:
             yield self._depth((Affine(),) * len(extents), tuple(extents))
             return
-        step = tuple(t * self._chunk_tiles for t in self._tile)
-        for starts, counts in self.builder.nest(extents, step):
+        for starts, counts in self.builder.nest(extents, self._chunk):
             yield self._depth(starts, counts)
 
     def tiles(self, chunk: Depth) -> Iterator[Depth]:
@@ -130,12 +158,15 @@ class Stage:
         there = self._resident(side)
         if there is not None:
             return there
-        chunks = -(-prod(self._tiles) // self._chunk_tiles)
-        width = self._chunk_tiles * side.size
+        extents = self.problem.extents(DEPTH)
+        chunks = prod(-(-n // c) for n, c in zip(extents, self._chunk, strict=True))
+        tiles = prod(-(-c // t) for c, t in zip(self._chunk, self._tile, strict=True))
+        width = tiles * side.size
         ref = self.builder.alloc(prod(self._tile), chunks * width, self.kind, tiles=chunks)
         for chunk in self.chunks():
             self._load(side, chunk, ref, chunk.slot * side.size)
-        return lambda _: lambda k: Columns(ref, k.slot * side.size, k.size)
+        steps = dense_steps(side.taken)
+        return lambda _: lambda k: Columns(ref, k.slot * side.size, k.size, steps)
 
     def stream(self, side: Side) -> Supply:
         """Load a chunk where it is asked for."""
@@ -148,33 +179,31 @@ class Stage:
             lanes = min(prod(self._tile), chunk.size)
             ref = self.builder.alloc(lanes, tiles * side.size, self.kind)
             self._load(side, chunk, ref, Affine())
-            base = chunk.slot * -side.size
-            return lambda k: Columns(ref, k.slot * side.size + base, k.size)
+            base, steps = chunk.slot * -side.size, dense_steps(side.taken)
+            return lambda k: Columns(ref, k.slot * side.size + base, k.size, steps)
 
         return supply
 
     def _resident(self, side: Side) -> Supply | None:
         """What is on chip with K on the partitions needs no loading."""
-        buffer = self._buffer(side.access)
+        buffer = self.buffer(side.access)
         if self.builder.layout_of(buffer) is None or self._is_transposed(side):
             return None
         (stride,) = self.problem.strides(side.access, DEPTH) or (0,)
         free = side.tile.pairs(self.problem.strides(side.access, side.group))
 
         def find(k: Depth) -> Columns:
-            base = self._offset(side, side.tile, k.tile)
+            base = self.offset(side, side.tile, k.tile)
             ref = self.builder.window(buffer, base, (0, k.size), stride, free)
             if ref is None:
                 self.builder.rejected.add(buffer)
                 ref = self.builder.alloc(k.size, side.size, self.kind)
-            return Columns(ref, Affine(), k.size)
+            return Columns(ref, Affine(), k.size, dense_steps(side.taken))
 
         return lambda _: find
 
     def _is_transposed(self, side: Side) -> bool:
-        return is_turned(
-            self.problem, side.group, self.builder.layout_of(self._buffer(side.access))
-        )
+        return is_turned(self.problem, side.group, self.builder.layout_of(self.buffer(side.access)))
 
     def _load(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
         """One chunk of some columns, to [K tile, column] from column `base`."""
@@ -186,14 +215,16 @@ class Stage:
     def _direct(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
         """K onto the partitions by DMA: whole tiles at once, then the remainder."""
         if len(self._tile) != 1:
-            self._direct_tile(side, chunk, ref, base)
+            for k in self.tiles(chunk):
+                at = base + k.slot * side.size + chunk.slot * -side.size
+                self._direct_tile(side, k, ref, at)
             return
         (tile,), (count,) = self._tile, chunk.tile.counts
         (stride,) = self.problem.strides(side.access, DEPTH)
         free = side.tile.pairs(self.problem.strides(side.access, side.group))
         whole, rest = divmod(count, tile)
-        origin = self._offset(side, side.tile, chunk.tile)
-        buffer = self._buffer(side.access)
+        origin = self.offset(side, side.tile, chunk.tile)
+        buffer = self.buffer(side.access)
         if whole:
             pairs = ((stride * tile, whole), *free) if whole > 1 else free
             self.builder.transfer(ref, base, (0, tile), (buffer, origin, stride), pairs, False)
@@ -206,9 +237,9 @@ class Stage:
         """One tile over several dimensions of K."""
         q, access = self.problem, side.access
         free = side.tile.pairs(q.strides(access, side.group))
-        origin = self._offset(side, side.tile, k.tile)
+        origin = self.offset(side, side.tile, k.tile)
         for start, count, shift, step in k.tile.pieces(q.strides(access, DEPTH)):
-            window = (self._buffer(access), origin + shift, step)
+            window = (self.buffer(access), origin + shift, step)
             self.builder.transfer(ref, base, (start, count), window, free, False)
 
     def _transposed(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
@@ -249,10 +280,10 @@ class Stage:
         q, access = self.problem, part.access
         starts, counts = piece
         rows = part.part([Affine(s) for s in starts], counts)
-        base = self._offset(part, rows.tile, chunk.tile)
+        base = self.offset(part, rows.tile, chunk.tile)
         free = chunk.tile.pairs(q.strides(access, DEPTH))
         pieces = list(rows.tile.pieces(q.strides(access, part.group)))
-        buffer = self._buffer(access)
+        buffer = self.buffer(access)
         if len(pieces) == 1:
             ((_, count, shift, step),) = pieces
             there = self.builder.window(buffer, base + shift, (0, count), step, free)
@@ -264,13 +295,15 @@ class Stage:
             self.builder.transfer(ref, Affine(), (start, count), window, free, False)
         return ref
 
-    def _offset(self, side: Side, free: Tile, depth: Tile) -> Affine:
+    def offset(self, side: Side, free: Tile, depth: Tile) -> Affine:
+        """Where some tile of an operand starts in its buffer."""
         q, access = self.problem, side.access
         batch = q.within(Tile(self.batch, (1,) * len(self.batch)), access, BATCH)
         start = batch + q.within(free, access, side.group) + q.within(depth, access, DEPTH)
         return start + access.offset
 
-    def _buffer(self, access: Strided) -> SSAValue:
+    def buffer(self, access: Strided) -> SSAValue:
+        """What an operand is read from."""
         assert access.source is not None
         return self.buffers[access.source]
 

@@ -38,13 +38,11 @@ from neuronc.passes.contraction import (
     Side,
     cut,
     grow,
-    linear,
-    linear_affine,
-    within,
 )
 from neuronc.passes.draining import Drain, epilogue_key
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.staging import Stage, Supply
+from neuronc.passes.staging_windows import Windows
 from neuronc.passes.tiling_cost import Tiling
 from neuronc.passes.views import View, dense
 
@@ -99,6 +97,7 @@ class ContractLowering:
                 self._kind,
                 self._body.buffers,
                 self.tiling.chunk,
+                self.tiling.lanes,
             )
             self._emit_batch(stage)
 
@@ -110,12 +109,18 @@ class ContractLowering:
         for starts, taken in self._b.nest(q.extents(first.group), first.block):
             outer = Side(q.operand(first.group), first.group, starts, taken)
             self._locate()
-            one = stage.hold(outer) if first.held else stage.stream(outer)
+            one = self._supply(stage, outer, first.held)
             for starts, taken in self._b.nest(q.extents(second.group), second.block):
                 inner = Side(q.operand(second.group), second.group, starts, taken)
                 self._locate()
-                two = stage.hold(inner) if second.held else stage.stream(inner)
+                two = self._supply(stage, inner, second.held)
                 self._emit_block(stage, {outer.group: (outer, one), inner.group: (inner, two)})
+
+    def _supply(self, stage: Stage, side: Side, held: bool) -> Supply:
+        """Bring one block of an operand: as it lies, or what its windows cover."""
+        footprint = self._problem.footprint(side.group, self.tiling.lanes)
+        source = stage if footprint is None else Windows(stage, footprint)
+        return source.hold(side) if held else source.stream(side)
 
     def _emit_block(self, stage: Stage, sides: Mapping[int, tuple[Side, Supply]]) -> None:
         """All pairs of one block of each operand, a PSUM-full at a time."""
@@ -143,8 +148,8 @@ class ContractLowering:
                     for j, (start, width) in enumerate(lines):
                         self._b.matmul(
                             psum.at(j * bank, ((1, _size(width)),), 0, _size(count)),
-                            weights.at(*group.lane_part(at, count)),
-                            columns.at(*group.line_part(start, width)),
+                            weights.at(_shifted(group.lane_start, at), count),
+                            columns.at(_shifted(group.line_start, start), width),
                             k.first,
                         )
         for psum, (at, count) in zip(banks, lanes, strict=True):
@@ -155,11 +160,10 @@ class ContractLowering:
         self, stage: Stage, group: _Group, at: tuple[int, ...], count: tuple[int, ...]
     ) -> OutTile:
         """The tile of the result that one row of banks holds."""
-        start = [a + s for a, s in zip(group.lane_start, at, strict=True)]
         return OutTile(
             self._problem,
             Tile(stage.batch, (1,) * len(stage.batch)),
-            group.lanes.part(start, count),
+            group.lanes.part(_shifted(group.lane_start, at), count),
             group.line.part(group.line_start, group.line_count),
         )
 
@@ -181,21 +185,9 @@ class _Group:
     lane_count: tuple[int, ...]
     line_count: tuple[int, ...]
 
-    def lane_part(self, at: Sequence[int], count: Sequence[int]) -> _Part:
-        """Columns of the stationary operand's block."""
-        return _part(self.lanes, self.lane_start, at, count)
 
-    def line_part(self, at: Sequence[int], count: Sequence[int]) -> _Part:
-        """Columns of the moving operand's block."""
-        return _part(self.line, self.line_start, at, count)
-
-
-_Part = tuple[Affine, tuple[tuple[int, int], ...]]
-
-
-def _part(side: Side, start: Sequence[Affine], at: Sequence[int], count: Sequence[int]) -> _Part:
-    column = linear_affine(side.taken, start) + linear(side.taken, at)
-    return column, within(side.taken, count)
+def _shifted(start: Sequence[Affine], by: Sequence[int]) -> list[Affine]:
+    return [a + s for a, s in zip(start, by, strict=True)]
 
 
 def _size(counts: Sequence[int]) -> int:
@@ -216,13 +208,32 @@ def pose(body: Body) -> Problem:
     n = [d for d in range(len(rhs.shape)) if d not in (*rb, *rk)]
     sizes = [lhs.shape[d] for d in (*lb, *m)] + [rhs.shape[d] for d in n]
     sizes += [lhs.shape[d] for d in lk]
-    groups = [BATCH] * len(lb) + [ROWS] * len(m) + [COLUMNS] * len(n) + [DEPTH] * len(lk)
     left = _spread(lhs, (*lb, *m, *[None] * len(n), *lk))
     right = _spread(rhs, (*rb, *[None] * len(m), *n, *rk))
+    groups = [_class(s, t) for s, t in zip(left.strides[: len(lb)], right.strides, strict=False)]
+    groups += [ROWS] * len(m) + [COLUMNS] * len(n) + [DEPTH] * len(lk)
     others = _others(body, len(lk))
-    every = [left, right, *others.values()]
-    merged_sizes, merged_groups, (left, right, *rest) = collapse(sizes, groups, every)
+    every = _ordered([left, right, *others.values()], groups)
+    sizes = [sizes[d] for d in _order(groups)]
+    merged_sizes, merged_groups, (left, right, *rest) = collapse(sizes, sorted(groups), every)
     return Problem(merged_sizes, merged_groups, left, right, dict(zip(others, rest, strict=True)))
+
+
+def _class(left: int, right: int) -> int:
+    """A batch for which one operand is the same is more rows or columns of the other."""
+    if left and not right:
+        return ROWS
+    return COLUMNS if right and not left else BATCH
+
+
+def _order(groups: Sequence[int]) -> list[int]:
+    """Dimensions class by class, each in order."""
+    return sorted(range(len(groups)), key=groups.__getitem__)
+
+
+def _ordered(accesses: Sequence[Strided], groups: Sequence[int]) -> list[Strided]:
+    order = _order(groups)
+    return [replace(a, strides=tuple(a.strides[d] for d in order)) for a in accesses]
 
 
 def _view(body: Body, value: SSAValue) -> View:

@@ -15,6 +15,7 @@ from neuronc.dialects.access import Affine
 from neuronc.hardware import Generation
 from neuronc.isa.table import Engine
 from neuronc.passes.contraction import COLUMNS, ROWS, grow
+from neuronc.passes.footprint import Footprint, depth_tile, footprint_of
 from neuronc.passes.iteration import Tile, tile_shape
 from neuronc.passes.prices import (
     activation_seconds,
@@ -51,6 +52,8 @@ class Tiling:
     stationary_group: int
     moving_group: int
     chunk: int
+    lanes: int = 0
+    """Dimensions of K on the partitions where windows are read from what they cover; 0: not so."""
 
     def __str__(self) -> str:
         """Render for the printed IR."""
@@ -65,7 +68,8 @@ class Tiling:
         ]
         lanes = "columns" if self.transposed else "rows"
         psum = f"psum {self.stationary_group}x{self.moving_group}"
-        return f"{lanes} on partitions, {', '.join(sides)}, {psum}, chunk {self.chunk}"
+        windows = f", windows with {self.lanes} of K on partitions" if self.lanes else ""
+        return f"{lanes} on partitions, {', '.join(sides)}, {psum}, chunk {self.chunk}{windows}"
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,11 @@ class Facts:
     lanes: tuple[int, ...]
     """The classes that may lie on the partitions."""
 
+    def footprint(self, group: int, lanes: int) -> Footprint | None:
+        """What the windows of an operand cover, with so many dimensions of K on the partitions."""
+        side = dict(self.sides)[group]
+        return footprint_of(side.strides, dict(self.depth_strides)[group], self.depth, lanes)
+
 
 @dataclass
 class Estimate:
@@ -130,7 +139,10 @@ class Estimate:
         self.inner = ROWS + COLUMNS - t.outer
         self.sides = dict(f.sides)
         self.depth = prod(f.depth)
-        self.k_tiles = tiles_of(f.depth, hw.partitions)
+        tile = depth_tile(f.depth, t.lanes, hw.partitions)
+        self.k_tiles = prod(-(-n // k) for n, k in zip(f.depth, tile, strict=True))
+        self.k_tile, self.k_lanes = tile, prod(tile)
+        self.covers = {g: f.footprint(g, t.lanes) for g in (ROWS, COLUMNS)}
         self.held = {t.outer: t.outer_held, self.inner: t.inner_held}
         self.block: dict[int, tuple[int, ...]] = {}
         self.blocks: dict[int, int] = {}
@@ -143,8 +155,8 @@ class Estimate:
         """Whether what is held may take turns too."""
         f = self.facts
         again = sum(
-            self.k_tiles * prod(block) * f.bytes
-            for group, block in self.block.items()
+            self._block_columns(group, self.k_tiles) * f.bytes
+            for group in self.block
             if self.held[group] and not self.sides[group].there and self._loads(group) > 1
         )
         return self.sbuf_bytes(TURNS[0]) + again <= SBUF_SHARE * self.room
@@ -158,22 +170,39 @@ class Estimate:
             if side.there:
                 continue
             if self.held[group]:
-                total += self.k_tiles * prod(block) * f.bytes
+                total += self._block_columns(group, self.k_tiles) * f.bytes
             else:
-                total += t.chunk * prod(block) * f.bytes * turns
-            if side.transposed and not side.near:
+                total += self._block_columns(group, t.chunk) * f.bytes * turns
+            if self._is_turned(group) and not side.near:
                 pieces = min(-(-prod(block) // self.hw.partitions), TURNED_PIECES)
                 total += pieces * self._chunk_depth() * f.bytes * turns
         values = f.casts + f.pairs + f.activations + len(f.loads) + 1
         return total + values * self._line_columns() * 4 * min(turns, 2)
 
+    def _block_columns(self, group: int, k_tiles: int) -> int:
+        """Columns of a partition that one block takes over so many tiles of K."""
+        block, cover = self.block[group], self.covers[group]
+        if cover is None:
+            return k_tiles * prod(block)
+        return k_tiles // self.tiling.chunk * cover.runs(block) * cover.run(block)
+
+    def _is_turned(self, group: int) -> bool:
+        return self.sides[group].transposed and self.covers[group] is None
+
+    def _chunk(self) -> tuple[int, ...]:
+        """How much of each dimension of K a chunk has."""
+        depth, lanes = self.facts.depth, self.tiling.lanes
+        if lanes:
+            return (*self.k_tile[:lanes], *depth[lanes:])
+        whole = len(depth) == 1
+        return (min(self.tiling.chunk * self.k_lanes, depth[0]),) if whole else self.k_tile
+
     def _chunk_depth(self) -> int:
         """Elements of K that a chunk of rows holds."""
-        return min(self.tiling.chunk * self.hw.partitions, self.depth)
+        return prod(self._chunk())
 
     def _line_columns(self) -> int:
-        widest = self.tiling.moving_group * self.hw.matmul_columns_max
-        return min(widest, self.sides[self.line].size)
+        return min(self.tiling.moving_group * self._tile_columns(), self.sides[self.line].size)
 
     def _loads(self, group: int) -> int:
         """How often the blocks of one operand are brought, all batches together."""
@@ -200,8 +229,9 @@ class Estimate:
         return f.batch * (max(tensor, elementwise, dma) + _BYTES_WEIGHT * dma) + exposed
 
     def _matmul_seconds(self) -> float:
-        line, widest = self.sides[self.line].size, self.hw.matmul_columns_max
-        whole, rest = divmod(line, widest)
+        extents = self.sides[self.line].extents
+        widest = prod(tile_shape(extents, self.hw.matmul_columns_max))
+        whole, rest = divmod(self.sides[self.line].size, widest)
         each = whole * matmul_seconds(widest, self.facts.bytes, self.hw)
         if rest:
             each += matmul_seconds(rest, self.facts.bytes, self.hw)
@@ -212,13 +242,13 @@ class Estimate:
     def _turn_seconds(self, group: int) -> tuple[float, float]:
         """Transposes on the tensor engine, and their copies out of PSUM."""
         side, f, hw = self.sides[group], self.facts, self.hw
-        if not side.transposed:
+        if not self._is_turned(group):
             return 0.0, 0.0
         rows = min(side.size, hw.partitions)
         count = self._repeats(group) * -(-side.size // hw.partitions) * self.k_tiles
         columns = min(prod(self.block[group]), TURNED_PIECES * hw.partitions)
         copy = copy_seconds(columns, f.bytes, f.bytes, Engine.VECTOR, hw) / columns * rows
-        turn = transpose_seconds(rows, min(self.depth, hw.partitions), f.bytes, hw)
+        turn = transpose_seconds(rows, self.k_lanes, f.bytes, hw)
         return count * turn, count * copy
 
     def _repeats(self, group: int) -> int:
@@ -230,15 +260,21 @@ class Estimate:
         if side.near:
             return 0.0
         columns, chunks = prod(self.block[group]), -(-self.k_tiles // t.chunk)
+        cover, strides = self.covers[group], dict(f.depth_strides)[group]
+        pieces, lanes = _pieces(self.k_tile, strides)
+        if cover is not None:
+            runs, run = cover.runs(self.block[group]), cover.run(self.block[group])
+            each = pieces * dma_seconds(lanes, runs, run, f.bytes, hw)
+            return self._loads(group) * chunks * each
         if side.transposed:
-            run = _run((self._chunk_depth(),), dict(f.depth_strides)[group][-1:])
-            pieces = -(-columns // hw.partitions)
+            run = _run(self._chunk(), strides)
+            blocks = -(-columns // hw.partitions)
             lanes = min(columns, hw.partitions)
             each = dma_seconds(lanes, self._chunk_depth() // run, run, f.bytes, hw)
-            return self._loads(group) * chunks * pieces * each
+            return self._loads(group) * chunks * blocks * each
         run = side.run(self.block[group])
         runs = columns // run * min(t.chunk, self.k_tiles)
-        each = dma_seconds(min(self.depth, hw.partitions), runs, run, f.bytes, hw)
+        each = pieces * dma_seconds(lanes, runs, run, f.bytes, hw)
         return self._loads(group) * chunks * each
 
     def _drain_seconds(self) -> tuple[float, float, float]:
@@ -294,11 +330,11 @@ class Estimate:
     def _banks(self) -> int:
         """Banks for accumulation, beside those of transposes."""
         banks = self.hw.psum_bytes_per_partition // self.hw.psum_bank_bytes
-        turned = any(s.transposed for s in self.sides.values())
+        turned = any(map(self._is_turned, self.sides))
         return banks - (2 if turned else 0)
 
     def _tile_columns(self) -> int:
-        return min(self.hw.matmul_columns_max, self.sides[self.line].size)
+        return prod(tile_shape(self.sides[self.line].extents, self.hw.matmul_columns_max))
 
     def _all_tiles(self) -> int:
         return tiles_of(self.sides[self.lanes].extents, self.hw.stationary_columns_max) * tiles_of(
@@ -323,6 +359,13 @@ def tiles_of(extents: tuple[int, ...], widest: int) -> int:
 def is_line(extents: tuple[int, ...], widest: int) -> bool:
     """Whether tiles follow each other without gaps, so that several fill neighbouring banks."""
     return len(extents) == 1 and extents[0] > widest
+
+
+@cache
+def _pieces(tile: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int]:
+    """How many transfers one tile of partitions takes, and the partitions of each."""
+    pieces = list(Tile((Affine(),) * len(tile), tile).pieces(strides))
+    return len(pieces), pieces[0][1]
 
 
 @cache
