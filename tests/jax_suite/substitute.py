@@ -101,7 +101,9 @@ class Executable:
     def _placed(self, output: np.ndarray) -> jax.Array:
         (device,) = self.own.local_devices()
         aval = core.ShapedArray(output.shape, output.dtype)
-        return pxla.batched_device_put(aval, SingleDeviceSharding(device), [output], [device])
+        # As an executable's, the result keeps its type and is no transfer.
+        with jax.enable_x64(True), jax.transfer_guard("allow"):
+            return pxla.batched_device_put(aval, SingleDeviceSharding(device), [output], [device])
 
 
 def install() -> None:
