@@ -3,6 +3,9 @@
   %2:2 = custom_call @ApproxTopK(%x, %i, ..) {called_computations = [@greater], top_k = 2}
 becomes
   %2:2 = sort(%x, %i) by @greater, stable;  slice both to [0:2]
+
+Of symbolic shapes jax writes the same with their sizes as further operands; a symbolic k comes
+right behind the initial values, in @stablehlo.dynamic_approx_top_k. These wait until refined.
 """
 
 from __future__ import annotations
@@ -10,24 +13,35 @@ from __future__ import annotations
 from jaxlib.mlir import ir
 
 from neuronc.frontend.called import called_function, fill_region
-from neuronc.frontend.mlir import operations, replace, string_attribute
+from neuronc.frontend.mlir import integers, operations, replace, string_attribute
 
-TARGET = "ApproxTopK"
 CONFIG = "mhlo.backend_config"
 
 
-def search_exactly(module: ir.Module) -> None:
-    """Replace every approximate search whose results have the exact extent."""
-    for op in operations(module.operation):
-        if string_attribute(op, "call_target_name") == TARGET and _is_exact(op):
-            ordered = _sort(op, called_function(module, op))
-            replace(op, [_head(op, value, k) for k, value in enumerate(ordered.results)])
+def search_exactly(module: ir.Module) -> bool:
+    """Replace every approximate search whose results have the exact extent; whether one was."""
+    found = [op for op in operations(module.operation) if _is_exact(op)]
+    for op in found:
+        ordered = _sort(op, called_function(module, op))
+        replace(op, [_head(op, value, k) for k, value in enumerate(ordered.results)])
+    return bool(found)
 
 
 def _is_exact(op: ir.Operation) -> bool:
-    """Whether the results hold the best `top_k` and no further candidates."""
-    types = [ir.RankedTensorType(result.type) for result in op.results]
-    return all(type_.shape[_option(op, "reduction_dim")] == _option(op, "top_k") for type_ in types)
+    """Whether this is a search whose results hold the best k and no further candidates."""
+    count = len(op.results)
+    match string_attribute(op, "call_target_name"):
+        case "ApproxTopK":
+            wanted = [_option(op, "top_k")]
+        case "stablehlo.dynamic_approx_top_k":
+            wanted = integers(op.operands[2 * count])
+        case _:
+            return False
+    types = [ir.RankedTensorType(value.type) for value in (*op.operands[:count], *op.results)]
+    if not all(type_.has_static_shape for type_ in types):
+        return False
+    at = _option(op, "reduction_dim")
+    return all([type_.shape[at]] == wanted for type_ in types[count:])
 
 
 def _option(op: ir.Operation, name: str) -> int:

@@ -13,7 +13,12 @@ from neuronc.frontend.calls import call_problem
 from neuronc.frontend.gaps import gap
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
-from neuronc.frontend.shapes import DYNAMIC_OPS, dynamic_shapes, has_unknown_shape
+from neuronc.frontend.shapes import (
+    DYNAMIC_OPS,
+    dynamic_shapes,
+    has_unknown_shape,
+    is_about_shapes,
+)
 from neuronc.frontend.types import Problem, problem
 from neuronc.runtime.lapack_targets import TARGETS
 
@@ -28,9 +33,6 @@ UNSUPPORTED = frozenset(
     for name in ("composite", "cross-replica-sum", "uniform_dequantize", "uniform_quantize")
 )
 """Operations that the dialect has, but that normalising should have removed."""
-
-SHAPE_CALLS = ("shape_assertion", "stablehlo.dynamic_", "stablehlo.shape_refinement_")
-"""How targets start that stand for operations on shapes."""
 
 OPS_HINT = "`neuronc ops` lists what neuronc compiles; move the rest to the host"
 SEVERAL_HINT = "`neuronc check` says for each what to do"
@@ -120,7 +122,7 @@ class Finder:
 
     def _operation_problem(self, op: ir.Operation) -> Problem | None:
         name = op.name
-        if self.dynamic and _is_refined(op):
+        if self.dynamic and is_about_shapes(op):
             return None
         special = _SPECIAL.get(name)
         if special:
@@ -146,12 +148,6 @@ class Finder:
 def _types(op: ir.Operation) -> Iterator[ir.Type]:
     yield from (value.type for value in op.operands)
     yield from (value.type for value in op.results)
-
-
-def _is_refined(op: ir.Operation) -> bool:
-    """Whether an operation goes away once shapes are known."""
-    target = string_attribute(op, "call_target_name")
-    return op.name in DYNAMIC_OPS or target.startswith(SHAPE_CALLS)
 
 
 def _dynamic_problem(name: str) -> Problem:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from jaxlib.mlir import ir
 
 from neuronc.errors import UnsupportedError
+from neuronc.frontend.approximate import search_exactly
 from neuronc.frontend.dynamic_calls import replace_dynamic_calls
 from neuronc.frontend.given import UNKNOWN, Arguments, Extent, Shapes
 from neuronc.frontend.mlir import input_errors, name_of, operations, run_passes, string_attribute
@@ -43,12 +44,25 @@ DYNAMIC_OPS = frozenset(
 )
 
 
+SHAPE_CALLS = ("shape_assertion", "stablehlo.dynamic_", "stablehlo.shape_refinement_")
+"""How targets of calls start that stand for operations on shapes."""
+SHAPE_OPERANDS = "indices_of_shape_operands"
+"""The attribute of a call whose last operands are the shapes of its results."""
+
+
 def is_dynamic(entry: ir.Operation) -> bool:
     """Whether the body has a dynamic operation or an array of unknown extent."""
     return any(
-        name_of(op) in DYNAMIC_OPS or any(has_unknown_shape(result.type) for result in op.results)
+        is_about_shapes(op) or any(has_unknown_shape(result.type) for result in op.results)
         for op in operations(entry)
     )
+
+
+def is_about_shapes(op: ir.Operation) -> bool:
+    """Whether an operation goes away, or becomes another, once shapes are known."""
+    target = string_attribute(op, "call_target_name")
+    about = name_of(op) in DYNAMIC_OPS or target.startswith(SHAPE_CALLS)
+    return about or SHAPE_OPERANDS in op.attributes
 
 
 def dynamic_shapes(entry: ir.Operation, name: str) -> UnsupportedError | None:
@@ -84,7 +98,7 @@ def refine_shapes(module: ir.Module, entry: ir.Operation, given: Shapes, name: s
 
 def _make_calls_static(module: ir.Module) -> bool:
     with module.context, ir.Location.unknown():
-        return replace_dynamic_calls(module)
+        return replace_dynamic_calls(module) or search_exactly(module)
 
 
 def _missing(
