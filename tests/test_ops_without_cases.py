@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from neuronc.artifact.container import read, to_bytes
+from neuronc.dtypes import BY_NAME
 from neuronc.errors import NeuroncError
 from neuronc.pipeline import compile_artifact
 from neuronc.runtime.program import Program
@@ -586,6 +589,43 @@ def test_rng_has_its_distribution(distribution: str) -> None:
     else:
         assert abs(x.mean() - 2) < 5 * 3 / 141
         assert abs(x.std() - 3) < 5 * 3 / 200
+
+
+@pytest.mark.parametrize("kind", ["f16", "bf16", "f64", "i8", "ui16", "i32", "i64"])
+def test_rng_of_any_type_is_in_range_and_the_same_again(kind: str) -> None:
+    dtype = BY_NAME[kind].numpy
+    text = (
+        "%s = stablehlo.constant dense<4000> : tensor<1xi64>\n"
+        f"%0 = stablehlo.rng %a, %b, %s, distribution = UNIFORM : "
+        f"(tensor<{kind}>, tensor<{kind}>, tensor<1xi64>) -> tensor<4000x{kind}>\n"
+        f"return %0 : tensor<4000x{kind}>"
+    )
+    bounds = [np.array(2, dtype), np.array(34, dtype)]
+    sample = Sample(f"%a: tensor<{kind}>, %b: tensor<{kind}>", f"tensor<4000x{kind}>", text, bounds)
+    (x,), (again,) = run(sample), run(sample)
+    assert x.tobytes() == again.tobytes()
+    wide = x.astype(np.float64)
+    assert wide.min() >= 2
+    assert wide.max() <= 34
+    # Five standard errors of the mean of 4,000 numbers; whole ones end below the upper bound.
+    centre = 18 - 0.5 * BY_NAME[kind].is_integer
+    assert abs(wide.mean() - centre) < 5 * 32 / 12**0.5 / 4000**0.5
+
+
+EINSUMS = {"ij->j": (3, 4), "ij->ji": (3, 4), "ij->": (3, 4), "ijk->ik": (2, 3, 4), "i->i": (5,)}
+
+
+@pytest.mark.parametrize("kind", ["f32", "f64", "bf16", "i8", "i32", "ui64", "complex<f32>"])
+@pytest.mark.parametrize("config", EINSUMS)
+def test_unary_einsum_is_that_of_jax(config: str, kind: str) -> None:
+    """Small whole numbers, whose sums are exact in every type."""
+    x = RNG.integers(0, 3, EINSUMS[config]).astype(BY_NAME[kind].numpy)
+    with jax.enable_x64(True):
+        want = np.asarray(jnp.einsum(config, x))
+    given, result = (f"tensor<{''.join(f'{n}x' for n in a.shape)}{kind}>" for a in (x, want))
+    (got,) = run(one("unary_einsum", [given], result, [x], f'einsum_config = "{config}"'))
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
 
 
 REFUSED = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from neuronc.dtypes import BY_NAME, BY_NUMPY
 from neuronc.frontend.mlir import new_context, run_passes
+from neuronc.numerics import complexes
 
 Array = NDArray[np.generic]
 SECONDS = 30.0
@@ -33,7 +34,7 @@ def interpreted(text: str, inputs: Sequence[Array]) -> list[Array]:
     through integers adds the zero point after rounding, which differs where a sum is a tie.
     """
     context = new_context()
-    module = ir.Module.parse(text, context)
+    module = ir.Module.parse(_in_parts(text, context), context)
     run_passes(
         module,
         "func.func(stablehlo-legalize-composite-to-call,"
@@ -41,14 +42,69 @@ def interpreted(text: str, inputs: Sequence[Array]) -> list[Array]:
         "chlo-legalize-to-stablehlo,stablehlo-legalize-deprecated-ops{fail-on-unused=false}),inline",
     )
     with context, ir.Location.unknown():
-        arguments = [_attribute(x) for x in inputs]
-        results = stablehlo.eval_module(module, arguments)
-    return [_array(r) for r in results]
+        arguments = [_attribute(part) for x in inputs for part in _parts(x)]
+        results = iter([_array(r) for r in stablehlo.eval_module(module, arguments)])
+    return [_joined(results, r) for r in _signature(text, context)[1]]
+
+
+def _signature(text: str, context: ir.Context) -> tuple[list[str], list[str]]:
+    """Types of the arguments and results of main."""
+    module = ir.Module.parse(text, context)
+    main = next(op for op in module.body if op.attributes["sym_name"].value == "main")
+    return [str(t) for t in main.type.inputs], [str(t) for t in main.type.results]
+
+
+def _in_parts(text: str, context: ir.Context) -> str:
+    """The program with two real numbers for every complex one at its ends.
+
+    The bindings have no complex attributes.
+    """
+    arguments, results = _signature(text, context)
+    if not any("complex" in t for t in (*arguments, *results)):
+        return text
+    lines, parameters, returned = [], [], []
+    for i, kind in enumerate(arguments):
+        names = [f"%a{i}r", f"%a{i}i"] if "complex" in kind else [f"%a{i}"]
+        parameters += [f"{name}: {_real(kind)}" for name in names]
+        if "complex" in kind:
+            lines.append(f"%a{i} = stablehlo.complex {', '.join(names)} : {kind}")
+    given = ", ".join(f"%a{i}" for i in range(len(arguments)))
+    lines.append(
+        f"%r:{len(results)} = func.call @inner({given}) : "
+        f"({', '.join(arguments)}) -> ({', '.join(results)})"
+    )
+    for i, kind in enumerate(results):
+        if "complex" not in kind:
+            returned.append((f"%r#{i}", kind))
+            continue
+        for part in ("real", "imag"):
+            lines.append(f"%{part}{i} = stablehlo.{part} %r#{i} : ({kind}) -> {_real(kind)}")
+            returned.append((f"%{part}{i}", _real(kind)))
+    names, kinds = (", ".join(column) for column in zip(*returned, strict=True))
+    inner = re.sub(r"func\.func( public)? @main\b", "func.func private @inner", text)
+    lines.append(f"return {names} : {kinds}")
+    body = "\n".join(lines)
+    return f"{inner}\nfunc.func @main({', '.join(parameters)}) -> ({kinds}) {{\n{body}\n}}\n"
+
+
+def _real(kind: str) -> str:
+    return re.sub(r"complex<(\w+)>", r"\1", kind)
+
+
+def _parts(x: Array) -> list[Array]:
+    return [x.real, x.imag] if BY_NUMPY[x.dtype].is_complex else [x]
+
+
+def _joined(results: Iterator[Array], kind: str) -> Array:
+    first = next(results)
+    return complexes.pack(first, next(results)) if "complex" in kind else first
 
 
 def _attribute(x: Array) -> ir.Attribute:
     row = BY_NUMPY[x.dtype]
     type_ = f"tensor<{''.join(f'{n}x' for n in x.shape)}{row.name}>"
+    if not x.size:
+        return ir.Attribute.parse(f"dense<> : {type_}")
     if row.name == "i1":
         return ir.Attribute.parse(f"dense<{str(x.tolist()).lower()}> : {type_}")
     if row.is_integer:
@@ -72,7 +128,7 @@ def _array(attribute: ir.Attribute) -> Array:
     part = np.dtype(f"f{row.bytes // 2}") if row.is_complex else row.numpy
     values = [_number(m, part) for m in _NUMBER.findall(body)]
     flat = np.array(values, row.numpy) if values else np.zeros(0, row.numpy)
-    return np.broadcast_to(flat, shape) if flat.size == 1 else flat.reshape(shape)
+    return np.full(shape, flat[0]) if flat.size == 1 else flat.reshape(shape)
 
 
 def _number(match: tuple[str, str, str], part: np.dtype[np.generic]) -> object:

@@ -41,6 +41,8 @@ class Template:
     """Other functions of the module."""
     used: int | None = None
     """How many of the arguments are the operation's operands; by default all."""
+    kinds: tuple[str, ...] = KINDS
+    """The element types that it is tried at."""
 
     @property
     def id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.sweep.template import Template as T
 from tests.sweep.templates_calls import CALLS
+from tests.sweep.templates_extents import EXTENTS, elementwise
 from tests.sweep.templates_shapes import SHAPES
 
 UNARY = [
@@ -138,4 +139,4 @@ ELEMENTWISE = (
     T("stablehlo.uniform_dequantize", "2x3xT", "2x3xf32"),
 )  # fmt: skip
 
-TEMPLATES: tuple[T, ...] = (*ELEMENTWISE, *SHAPES, *CALLS)
+TEMPLATES: tuple[T, ...] = (*ELEMENTWISE, *SHAPES, *CALLS, *elementwise(ELEMENTWISE), *EXTENTS)

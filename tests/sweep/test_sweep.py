@@ -14,12 +14,12 @@ from neuronc.frontend.supported import supported_ops
 from tests.sweep.cell import REFUSED, WORKS, accepts, attempt
 from tests.sweep.reference import Reference
 from tests.sweep.table import shown
-from tests.sweep.template import KINDS, Template
+from tests.sweep.template import Template
 from tests.sweep.templates import TEMPLATES
 
 EVERY = 97
 """The sample: one program in so many, a prime so that types and operations mix."""
-SAMPLE = [(t, k) for t in TEMPLATES for k in KINDS][::EVERY]
+SAMPLE = [(t, k) for t in TEMPLATES for k in t.kinds][::EVERY]
 DOCS = Path(__file__).parents[2] / "docs"
 IMPLICIT = {"stablehlo.return", "stablehlo.create_token", "stablehlo.after_all"}
 """Operations that no program of the sweep is about."""

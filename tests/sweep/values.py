@@ -20,6 +20,10 @@ FINITE = frozenset(("f8E8M0FNU", "f4E2M1FN", "f6E2M3FN", "f6E3M2FN"))
 outside its domain is nobody's business, so they get values well inside."""
 EDGES = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, 1e30, 1e-30, -2.5, 3.5)
 
+COMPLEX_EDGES = tuple(
+    complex(a, b) for a, b in ((0, 0), (1, 0), (-1, 0.5), (0, -1), (3, 0), (-2, -1e-3), (1e-3, 1e3))
+)
+
 
 def inputs(template: Template, kind: str) -> list[Array]:
     """Arrays for the arguments of a program."""
@@ -31,7 +35,7 @@ def inputs(template: Template, kind: str) -> list[Array]:
 def _input(word: str, index: int, how: str, kind: str, random: Random) -> Array:
     extents, _, letter = word.rpartition("x")
     if word.endswith("complex"):
-        extents, letter = word.removesuffix("xcomplex"), "complex<f32>"
+        extents, letter = word.removesuffix("complex").removesuffix("x"), "complex<f32>"
     shape = tuple(map(int, extents.split("x"))) if extents else ()
     row = _row(letter, kind)
     if letter in ("i32", "i64"):
@@ -62,10 +66,13 @@ def _any(shape: tuple[int, ...], row: ElementType, random: Random, index: int) -
         return random.integers(0, 2, shape).astype(np.bool_)
     if row.name in FINITE:
         return _cast(random.choice([0.5, 1.0], shape), row)
-    x = random.normal(size=shape) * 2
-    count = min(x.size, len(EDGES))
+    x = np.asarray(random.normal(size=shape) * 2)
     if row.is_complex:
-        return (x + 1j * random.normal(size=shape)).astype(row.numpy)
+        pairs = np.asarray(x + 1j * random.normal(size=shape))
+        count = min(x.size, len(COMPLEX_EDGES))
+        pairs.reshape(-1)[:count] = np.roll(COMPLEX_EDGES, 3 * index)[:count]
+        return pairs.astype(row.numpy)
+    count = min(x.size, len(EDGES))
     x.reshape(-1)[:count] = np.roll(EDGES, 5 * index)[:count]
     return _cast(x, row)
 
@@ -105,6 +112,21 @@ def _summed(shape: tuple[int, ...], row: ElementType, random: Random, index: int
     return _cast(random.integers(low, 2, shape).astype(np.float64), row)
 
 
+def _denormal(shape: tuple[int, ...], row: ElementType, random: Random, index: int) -> Array:
+    """Multiples of the smallest number, up to a little above the least normal one."""
+    if not (row.is_float or row.is_complex):
+        return _any(shape, row, random, index)
+    part = np.zeros((), row.numpy).real.dtype if row.is_complex else row.numpy
+    info = ml_dtypes.finfo(part)
+    steps = int(float(info.smallest_normal) / float(info.smallest_subnormal))
+    wide = np.float64(info.smallest_subnormal)
+    signs = random.choice([1, -1] if row.name not in FINITE else [1], (2, *shape))
+    values = np.asarray(signs * random.integers(1, steps + 3, (2, *shape)) * wide)
+    if row.is_complex:
+        return (values[0] + 1j * values[1]).astype(row.numpy)
+    return _cast(values[0], row)
+
+
 def _ordered(shape: tuple[int, ...], row: ElementType, random: Random, index: int) -> Array:
     """Argument 0 below 1 below 2, for bounds."""
     if row.name == "i1":
@@ -141,6 +163,7 @@ def _positive(shape: tuple[int, ...], row: ElementType, random: Random, index: i
 
 MAKERS: dict[str, Callable[[tuple[int, ...], ElementType, Random, int], Array]] = {
     "any": _any,
+    "denormal": _denormal,
     "finite": _finite,
     "moderate": _moderate,
     "ordered": _ordered,
