@@ -12,8 +12,10 @@ compute. Where that does not fit, a table of policies says what to give up first
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
@@ -103,18 +105,19 @@ class _Memory:
     limit: int
     align: int
     taken: list[tuple[int, int, AllocOp]] = field(default_factory=list[tuple[int, int, AllocOp]])
+    """By address."""
     high: int = 0
 
     def place(self, op: AllocOp, size: int) -> int | None:
         """First fit."""
         start = 0
-        for low, high, _ in sorted(self.taken, key=lambda t: t[0]):
+        for low, high, _ in self.taken:
             if low - start >= size:
                 break
             start = max(start, high)
         if start + size > self.limit:
             return None
-        self.taken.append((start, start + size, op))
+        insort(self.taken, (start, start + size, op), key=itemgetter(0))
         self.high = max(self.high, start + size)
         return start
 
@@ -215,11 +218,11 @@ class _Placement:
         Inside a loop, `late` collects what is freed only after the outermost loop.
         """
         ends, in_loop = self.ends[block], late is not None
-        for op in block.ops:
+        for op in ends.ops:
             for alloc in ends.first.get(op, ()):
                 if not self._place(alloc, in_loop):
                     return False
-            if isinstance(op, ForOp):
+            if type(op) is ForOp:
                 inside = list[AllocOp]() if late is None else late
                 if not self.place(op.body.block, inside):
                     return False
@@ -273,6 +276,8 @@ _DMA_NAMES = frozenset(queue.name for queue in DMA_QUEUES)
 class _Ends:
     first: dict[Operation, list[AllocOp]]
     last: dict[Operation, list[AllocOp]]
+    ops: list[Operation]
+    """The loops of the body, and what is first or last to use a block."""
 
 
 def _ends(block: Block) -> dict[Block, _Ends]:
@@ -288,7 +293,7 @@ def _ends_in(block: Block) -> _Ends:
     """For each op of the block, the allocs whose first and last use it (or its inside) is."""
     ops = list(block.ops)
     position = {op: i for i, op in enumerate(ops)}
-    ends = _Ends({}, {})
+    ends = _Ends({}, {}, [])
     for alloc in ops:
         if not isinstance(alloc, AllocOp):
             continue
@@ -296,6 +301,8 @@ def _ends_in(block: Block) -> _Ends:
         if at:
             ends.first.setdefault(ops[min(at)], []).append(alloc)
             ends.last.setdefault(ops[max(at)], []).append(alloc)
+    users = ends.first.keys() | ends.last.keys()
+    ends.ops.extend(op for op in ops if op in users or type(op) is ForOp)
     return ends
 
 
