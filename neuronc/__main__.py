@@ -2,6 +2,6 @@
 
 import sys
 
-from neuronc.cli import main
+from neuronc.cli import command
 
-sys.exit(main())
+sys.exit(command())
