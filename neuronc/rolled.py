@@ -22,6 +22,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from neuronc.frontend.alike import captured, likeness
 from neuronc.frontend.convert import Importer, Values
 from neuronc.frontend.locations import Locations
+from neuronc.frontend.mlir import terminator
 from neuronc.passes.classify import CONTROL
 from neuronc.passes.reads import Reader
 from neuronc.passes.rolling import Plan, Roller
@@ -65,7 +66,7 @@ class _LayerImporter(Importer, Origin[ir.Operation, ir.Value]):
             return
         copier = self.copier(made, values)
         self._roller.write(plan, copier)
-        end = list(block.operations)[-1].operation
+        end = terminator(block)
         copier.copy(end, end.operands)
 
     def copier(self, block: Block, known: Values) -> _Copier:

@@ -10,7 +10,7 @@ from jaxlib.mlir import ir
 from neuronc.dialects.stablehlo.dialect import OPS
 from neuronc.errors import NeuroncError, UnsupportedError
 from neuronc.frontend.calls import call_problem
-from neuronc.frontend.gaps import gap
+from neuronc.frontend.gaps import GAPS, gap
 from neuronc.frontend.locations import Locations
 from neuronc.frontend.mlir import operations, string_attribute
 from neuronc.frontend.shapes import (
@@ -102,7 +102,8 @@ class Finder:
     def operations(self, entry: ir.Operation) -> Iterator[NeuroncError]:
         """Return what is wrong with the operations, and with the types of their results."""
         for op in operations(entry):
-            found = self._operation_problem(op) or self._result_problem(op)
+            plain = op.name in _PLAIN
+            found = (None if plain else self._operation_problem(op)) or self._result_problem(op)
             if found:
                 scope = self.locations.scope(op.location)
                 yield self._error(found, op.location, found.what + scope)
@@ -134,9 +135,11 @@ class Finder:
         return Problem("NRC-0201", name, OPS_HINT)
 
     def _result_problem(self, op: ir.Operation) -> Problem | None:
-        found = (self._type_problem(result.type) for result in op.results)
-        first = next(filter(None, found), None)
-        return first and first.of(op.name)
+        for result in op.results:
+            found = self._type_problem(result.type)
+            if found:
+                return found.of(op.name)
+        return None
 
     def _type_problem(self, type_: ir.Type) -> Problem | None:
         if type_ not in self.seen:
@@ -176,3 +179,5 @@ _SPECIAL = {
     "func.call": call_problem,
     **dict.fromkeys(HOST_OPS, _host_problem),
 }
+_PLAIN = frozenset(OPS) - UNSUPPORTED - DYNAMIC_OPS - _SPECIAL.keys() - GAPS.keys()
+"""Operations that only their types may speak against."""

@@ -51,12 +51,23 @@ def run_passes(module: ir.Module, pipeline: str) -> None:
 def operations(root: Operation) -> list[Operation]:
     """Every operation below `root`, a region's operations right after their parent."""
     found: list[Operation] = []
+    _gather(root, found)
+    return found
+
+
+def _gather(root: Operation, found: list[Operation]) -> None:
     for region in root.regions:
         for block in region.blocks:
-            for op in block.operations:
-                found.append(op.operation)
-                found.extend(operations(op.operation) if len(op.operation.regions) else ())
-    return found
+            for view in block.operations:
+                op = view.operation
+                found.append(op)
+                if len(op.regions):
+                    _gather(op, found)
+
+
+def terminator(block: ir.Block) -> Operation:
+    """The last operation of a block."""
+    return block.operations[len(block.operations) - 1].operation
 
 
 def name_of(op: Operation) -> str:

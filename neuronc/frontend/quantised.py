@@ -15,6 +15,8 @@ unsigned storage for signed, and knows no expressed type but f32.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from jaxlib.mlir import ir
 
 from neuronc.errors import UnsupportedError
@@ -59,12 +61,15 @@ MEANINGLESS = frozenset(
 """What MLIR takes, but floats have no bits to shift."""
 
 
+def holds_quantised(types: Iterable[ir.Type]) -> bool:
+    """Whether one of these types is quantised."""
+    return any(map(QuantisedTypes().holds, types))
+
+
 def legalise_quantised(module: ir.Module, name: str) -> None:
     """Rewrite in place whatever has a quantised type; `name` is the program's, for messages."""
     types = QuantisedTypes()
     ops = operations(module.operation)
-    if not any(types.holds(type_) for op in ops for type_ in _defined(op)):
-        return
     used = [op for op in ops if any(map(types.holds, (*_defined(op), *_read(op))))]
     _refuse(used, types, name)
     with module.context:

@@ -52,17 +52,20 @@ SHAPE_OPERANDS = "indices_of_shape_operands"
 
 def is_dynamic(entry: ir.Operation) -> bool:
     """Whether the body has a dynamic operation or an array of unknown extent."""
-    return any(
-        is_about_shapes(op) or any(has_unknown_shape(result.type) for result in op.results)
-        for op in operations(entry)
-    )
+    types: set[ir.Type] = set()
+    for op in operations(entry):
+        if is_about_shapes(op):
+            return True
+        types.update([result.type for result in op.results])
+    return any(map(has_unknown_shape, types))
 
 
 def is_about_shapes(op: ir.Operation) -> bool:
     """Whether an operation goes away, or becomes another, once shapes are known."""
+    if name_of(op) != "stablehlo.custom_call":
+        return name_of(op) in DYNAMIC_OPS
     target = string_attribute(op, "call_target_name")
-    about = name_of(op) in DYNAMIC_OPS or target.startswith(SHAPE_CALLS)
-    return about or SHAPE_OPERANDS in op.attributes
+    return target.startswith(SHAPE_CALLS) or SHAPE_OPERANDS in op.attributes
 
 
 def dynamic_shapes(entry: ir.Operation, name: str) -> UnsupportedError | None:

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 
 from jaxlib.mlir import ir
 
+from neuronc.frontend.mlir import terminator
+
 
 def flatten_tuples(entry: ir.Operation) -> None:
     """Take the tuples of a function's signature apart; does nothing if there are none."""
     block = entry.regions[0].blocks[0]
-    last = list(block.operations)[-1].operation
+    last = terminator(block)
     values: list[ir.Value] = [*block.arguments, *last.operands]
     if not any(isinstance(value.type, ir.TupleType) for value in values):
         return
