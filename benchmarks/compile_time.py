@@ -33,7 +33,7 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 IREE = shutil.which("iree-compile", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-MODELS = ("gpt2-124m", "gpt2-xl", "gpt2-xl-train")
+MODELS = ("gpt2-124m", "gpt2-xl-12", "gpt2-xl", "gpt2-xl-train")
 SLOW = frozenset({"gpt2-xl-train"})
 """Models that only neuronc compiles: the others need minutes."""
 

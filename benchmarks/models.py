@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -128,7 +128,14 @@ def make_training(config: gpt2.Config, sequence: int, batch: int = 1) -> Model:
     return Model(step, (weights, text, text), train_step.DONATE)
 
 
+def make_xl(layers: int) -> Model:
+    """The prefill of a GPT-2 XL of another depth, with only the shapes of its arguments."""
+    config = replace(gpt2.CONFIGS["XL"], layers=layers)
+    return Model(*gpt2.model(config, "prefill", 512, jnp.dtype("float32"), None))
+
+
 SHAPES: dict[str, Callable[[], Model]] = {
+    "gpt2-xl-12": partial(make_xl, 12),
     "gpt2-xl": partial(make_gpt2, "XL", "prefill", 512, seed=None),
     "gpt2-124m": partial(make_gpt2, "124M", "prefill", 512, seed=None),
     "gpt2-xl-bf16": partial(make_gpt2, "XL", "prefill", 512, seed=None, dtype="bfloat16"),
