@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import _decomp
 
+from neuronc.torch.composites import composites
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.table import REFUSED, name_of
 
@@ -23,7 +24,7 @@ def decompositions() -> Decompositions:
     table: Any = torch.export.default_decompositions()
     found: Decompositions = dict(table.items())
     known: Any = vars(_decomp)["decomposition_table"]
-    for op, function in known.items():
+    for op, function in {**known, **composites()}.items():
         found.setdefault(op, function)
     return {op: f for op, f in found.items() if not is_kept(op)}
 

@@ -255,7 +255,12 @@ class Walk:
         scope = Scope(self.build, node, specs, self.ranges, self._inner)
         args: Any = map_arg(node.args, self.values.__getitem__)
         kwargs: Any = map_arg(node.kwargs, self.values.__getitem__)
+        if _is_derivative(node) and specs[0] is not None:
+            args = [self._spread(a, specs[0].shape) for a in args]
         self.values[node] = self._typed(node, specs, emitter(scope, *args, **kwargs))
+
+    def _spread(self, value: Any, shape: tuple[int, ...]) -> Any:
+        return self.build.broadcast(value, shape) if isinstance(value, Value) else value
 
     def _typed(self, node: Node, specs: Sequence[Spec | None], emitted: Any) -> Any:
         """What was emitted, each in the element that was promised."""
@@ -314,6 +319,13 @@ class Walk:
             walk.bind(node, value, index_bounds(node))
         walk.run()
         return walk.outputs()
+
+
+def _is_derivative(node: Node) -> bool:
+    """Whether it is an elementwise derivative, whose operands `vmap` may leave to be broadcast."""
+    target = node.target
+    elementwise = isinstance(target, OpOverload) and torch.Tag.pointwise in target.tags
+    return elementwise and name_of(target).endswith("_backward.default")
 
 
 def _is_repeatable(node: Node) -> bool:
