@@ -29,7 +29,7 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
@@ -40,6 +40,7 @@ import torch
 from torch import nn
 from torch_family_configs import CLASSES, LISTS, SMALL, SPECIAL, Nested
 from torch_libraries import LIBRARIES
+from torch_libraries import make as of_library
 
 TOLERANCE = 2e-5
 TIME_LIMIT_S = 900
@@ -250,7 +251,7 @@ def attempt(name: str, library: str = "") -> dict[str, Any]:
     errors: Any = import_module("neuronc.errors")
     torch.manual_seed(0)
     try:
-        model, args, kwargs = LIBRARIES[library].make(name) if library else make(name)
+        model, args, kwargs = of_library(library, name) if library else make(name)
         with torch.no_grad():
             made = compare.eager(model, (args, kwargs), [])
         if not any(t.count_nonzero() for t in made):
@@ -297,7 +298,7 @@ def _child(name: str, library: str) -> dict[str, Any]:
     return json.loads(lines[-1]) if lines else {"outcome": "CRASH", "why": done.stderr[-600:]}
 
 
-def _names(library: str, every: bool) -> list[str]:
+def _names(library: str, every: bool) -> Sequence[str]:
     if library:
         return list(LIBRARIES[library].names())
     registry: Any = import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING

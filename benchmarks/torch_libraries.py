@@ -19,6 +19,8 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch_diffusers import CONFIGS
+from torch_diffusers import make as diffusion
 
 Made = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
 SIZES = (64, 96, 128, 160, 192, 224, 256, 384)
@@ -40,7 +42,7 @@ class Library:
     """A model by its name, and the arguments of one call."""
 
 
-def _timm_names() -> list[str]:
+def _timm_names() -> Sequence[str]:
     """The smallest model of each module, by its name."""
     timm: Any = import_module("timm")
     known = {m: timm.list_models(module=m) for m in timm.list_modules()}
@@ -86,6 +88,10 @@ HEADS = {
 """Detectors without what comes after: how many boxes are left depends on the values."""
 
 
+def _torchvision_names() -> Sequence[str]:
+    return TORCHVISION.split()
+
+
 class Heads(nn.Module):
     """A detector's backbone and heads."""
 
@@ -113,8 +119,8 @@ def _torchvision(name: str) -> Made:
     if name.startswith("raft"):
         return model, (_images(128), _images(128)), {"num_flow_updates": 2}
     if name.startswith(VIDEO):
-        size = 224 if name.startswith("mvit") else 64
-        return model, (torch.randn(1, 3, 16, size, size),), {}
+        side, frames = _clip(name)
+        return model, (torch.randn(1, 3, frames, side, side),), {}
     return model, (_images(_side(name)),), {}
 
 
@@ -127,11 +133,30 @@ def _side(name: str) -> int:
     return 224 if name.startswith(("vit", "maxvit")) else 96
 
 
+def _clip(name: str) -> tuple[int, int]:
+    """Side and frames of a video."""
+    return (224, 64) if name == "s3d" else (224 if name.startswith("mvit") else 64, 16)
+
+
 def _images(side: int) -> torch.Tensor:
     return torch.randn(1, 3, side, side)
 
 
+def make(library: str, name: str) -> Made:
+    """A model of a library; gates and last layers that start at zero are given values.
+
+    Otherwise there would be nothing to compare.
+    """
+    model, args, kwargs = LIBRARIES[library].make(name)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1 and not parameter.count_nonzero():
+                parameter.normal_(0, 0.05)
+    return model, args, kwargs
+
+
 LIBRARIES: dict[str, Library] = {
     "timm": Library(_timm_names, _timm),
-    "torchvision": Library(lambda: TORCHVISION.split(), _torchvision),
+    "diffusers": Library(lambda: list(CONFIGS), diffusion),
+    "torchvision": Library(_torchvision_names, _torchvision),
 }
