@@ -25,6 +25,7 @@ from neuronc.passes.contraction import BATCH, COLUMNS, DEPTH, ROWS, Problem
 from neuronc.passes.functions import function_name
 from neuronc.passes.fuse_activation import ACTIVATIONS
 from neuronc.passes.iteration import Load, Strided
+from neuronc.passes.layout import Layout
 from neuronc.passes.staging import is_turned
 from neuronc.passes.tiling_cost import (
     ALL,
@@ -72,13 +73,13 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
     result = dot.results[0]
     outs = list(zip(body.outputs, body.yielded, strict=True))
     stored = [(b, v) for b, v in outs if builder.layout_of(b) is None]
-    read = [(body.buffers[a.source], k, a) for k, a in _tiled_loads(q) if a.source is not None]
-    chip = [
-        found
-        for b in (*(b for b, _ in outs), *(b for b, _, _ in read))
-        if (found := builder.layout_of(b)) is not None
+    layouts = [found for b, _ in outs if (found := builder.layout_of(b)) is not None]
+    lanes = {_lanes(layout) for layout in layouts}
+    read = [
+        (builder.layout_of(body.buffers[access.source]), (key.element.bytes, _strides(q, access)))
+        for key, access in _tiled_loads(q)
+        if access.source is not None
     ]
-    lanes = {COLUMNS if layout.across else ROWS for layout in chip}
     return Facts(
         batch=q.size(BATCH),
         sides=tuple((g, _side(q, g, body, builder)) for g in (ROWS, COLUMNS)),
@@ -88,14 +89,16 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
         casts=int(result in body.yielded or element(result).name != "f32"),
         pairs=len(names) - activations,
         activations=activations,
-        loads=tuple(
-            (key.element.bytes, _strides(q, access))
-            for buffer, key, access in read
-            if builder.layout_of(buffer) is None
-        ),
+        loads=tuple(load for layout, load in read if layout is None),
+        near=tuple((_lanes(layout), load) for layout, load in read if layout is not None),
         stores=tuple((element(v).bytes, _strides(q, q.others[b])) for b, v in stored),
         lanes=tuple(sorted(lanes)) or (ROWS, COLUMNS),
     )
+
+
+def _lanes(layout: Layout) -> int:
+    """Which class of dimensions lies on the partitions of a block that stays."""
+    return COLUMNS if layout.across else ROWS
 
 
 def _tiled_loads(q: Problem) -> list[tuple[Load, Strided]]:

@@ -112,6 +112,11 @@ class Facts:
     activations: int
     loads: tuple[Transfer, ...]
     """What the epilogue reads of HBM, tile by tile."""
+    near: tuple[tuple[int, Transfer], ...]
+    """What it reads on chip, if the result has the same class of dimensions on the partitions.
+
+    Where it has not, that could not have stayed on chip.
+    """
     stores: tuple[Transfer, ...]
     """The results in HBM."""
     lanes: tuple[int, ...]
@@ -296,7 +301,8 @@ class Estimate:
         tiles = tiles_of(self.sides[self.lanes].extents, hw.stationary_columns_max)
         count = tiles * (self.sides[self.line].size / columns)
         total = 0.0
-        for size, strides in (*f.stores, *f.loads):
+        far = [load for group, load in f.near if group != self.lanes]
+        for size, strides in (*f.stores, *f.loads, *far):
             run = _run((columns,), dict(strides)[self.line][-1:])
             total += count * dma_seconds(lanes, columns // run, run, size, hw)
         return total
