@@ -36,6 +36,7 @@ from neuronc.dialects.stablehlo.movement import (
     ReshapeOp,
     TransposeOp,
 )
+from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.stablehlo.unary import ConvertOp
 from neuronc.dialects.tile import array_of
 from neuronc.dialects.types import element_type, is_tensor, shape_of
@@ -206,6 +207,26 @@ def _without_empty_parts(op: Operation) -> list[SSAValue] | None:
     return None
 
 
+def _reduced_along_nothing(op: Operation) -> list[SSAValue] | None:
+    """A reduction over no dimensions: its one step, of the initial value and each element."""
+    block = op.regions[0].block
+    step = block.first_op
+    assert step is not None
+    if ints(op, "dimensions") or len(op.results) != 1 or step.next_op is not block.last_op:
+        return None
+    if set(step.operands) != set(block.args) or step.regions:
+        return None
+    type_ = op.results[0].type
+    before = Before(op)
+    first = before.add(BroadcastInDimOp, [op.operands[1]], [type_], {"broadcast_dimensions": []})
+    values = dict(zip(block.args, (first, op.operands[0]), strict=True))
+    operands = [value for v in step.operands for arg, value in values.items() if arg is v]
+    made = type(step).create(operands=operands, result_types=[type_], attributes=step.attributes)
+    assert op.parent is not None
+    op.parent.insert_op_before(made, op)
+    return list(made.results)
+
+
 _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
     ReshapeOp: _identity_view,
     TransposeOp: _transpose,
@@ -218,6 +239,7 @@ _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
     AndOp: _logical,
     OrOp: _logical,
     ConcatenateOp: _without_empty_parts,
+    ReduceOp: _reduced_along_nothing,
 }
 
 
