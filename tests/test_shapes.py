@@ -212,3 +212,21 @@ def test_extents_are_arithmetic(extent, names, value):
 def test_extents_are_cut_at_the_outer_commas():
     text = "args[0].shape = (b, max(b, t)),args[1]['w'].shape = (t,). Obtained dimension"
     assert shapes_in(text) == [["b", "max(b, t)"], ["t"]]
+
+
+def test_a_symbol_that_a_constraint_defines_is_not_in_the_program():
+    """JAX puts the definition in its place, and takes no symbol that no shape has."""
+    scope = export.SymbolicScope(["c == a*b"])
+    shapes = [export.symbolic_shape(shape, scope=scope) for shape in ("a, b", "c")]
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    module = export.export(jax.jit(lambda x, y: x.reshape(-1) + y))(*arguments)
+    assert str(module.in_avals[1]) == "float32[a*b]"
+    program = module.mlir_module_serialized
+    assert message(program, a=2, b=3, c=6) == (
+        "p.mlir: error: NRC-0109: 'c' is no symbol\n  hint: arguments: arg0, arg1; symbols: a, b"
+    )
+    compiled = neuronc.load(bytes(neuronc.compile(program, shapes={"a": 2, "b": 3})))
+    assert [x.shape for x in compiled.signature.inputs] == [(2, 3), (6,)]
+    lonely = export.symbolic_shape("a", constraints=["d >= 2", "a >= d"])
+    with pytest.raises(Exception, match="'d' that is not appearing in the shapes"):
+        export.export(jax.jit(jnp.sin))(jax.ShapeDtypeStruct(lonely, jnp.float32))
