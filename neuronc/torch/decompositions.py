@@ -1,18 +1,21 @@
-"""Which operations torch takes apart before we see them: all that have no emitter of their own.
+"""Which operations are taken apart before we see them: all that have no emitter of their own.
 
 An operation with an emitter stays whole, however torch would spell it out: attention, GELU, linear
-and normalisations arrive as one node, and leave in a form that fusion finds.
+and normalisations arrive as one node, and leave in a form that fusion finds. What torch itself
+leaves whole, and we do not emit, `neuronc.torch.expansions` takes apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import torch
 from torch import _decomp
 
 from neuronc.torch.composites import composites
+from neuronc.torch.expansions import EXPANSIONS
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.table import REFUSED, name_of
 
@@ -21,12 +24,24 @@ Decompositions = dict[Any, Callable[..., Any]]
 
 def decompositions() -> Decompositions:
     """The table for `ExportedProgram.run_decompositions` and AOTAutograd."""
+    return {op: f for op, f in _known().items() if not is_kept(op)}
+
+
+@cache
+def _known() -> Mapping[Any, Callable[..., Any]]:
+    """Everything that can be taken apart; torch's table takes half a second to make."""
     table: Any = torch.export.default_decompositions()
     found: Decompositions = dict(table.items())
     known: Any = vars(_decomp)["decomposition_table"]
     for op, function in {**known, **composites()}.items():
         found.setdefault(op, function)
-    return {op: f for op, f in found.items() if not is_kept(op)}
+    return found | {_overload(name): function for name, function in EXPANSIONS.items()}
+
+
+def _overload(name: str) -> Any:
+    """The operation of a full name, as "aten.add.Tensor"."""
+    namespace, base, overload = name.split(".")
+    return getattr(getattr(getattr(torch.ops, namespace), base), overload)
 
 
 def is_kept(op: Any) -> bool:

@@ -21,12 +21,16 @@ Operand = Value | Number
 Emitted = Value | Sequence[Value | None] | int | None
 Emitter = Callable[..., Emitted]
 EmitterT = TypeVar("EmitterT", bound=Emitter)
+ExpansionT = TypeVar("ExpansionT", bound=Callable[..., Any])
 
 EMITTERS: dict[str, Emitter] = {}
 """By the name of the overload, as "aten.add.Tensor"."""
 
 CUSTOM: dict[str, Emitter] = {}
 """What `neuronc.torch.register` added, by the name of the overload; these win."""
+
+EXPANSIONS: dict[str, Callable[..., Any]] = {}
+"""How we take operations apart that torch does not, in torch's own functions; by overload."""
 
 REFUSED: dict[str, str] = {
     "aten.nonzero.default": "the shape of its result depends on the values",
@@ -39,7 +43,19 @@ REFUSED: dict[str, str] = {
     "aten.item.default": "it hands a value to Python",
     "aten.resize_.default": "it changes a shape in place",
     "aten.sym_is_contiguous.default": "layouts are not part of a program",
-    "aten._embedding_bag.default": "bags of varying size",
+    "aten.bincount.default": "the shape of its result depends on the values",
+    "aten._unique.default": "the shape of its result depends on the values",
+    "aten.unique_dim_consecutive.default": "the shape of its result depends on the values",
+    "aten.equal.default": "it hands a value to Python",
+    "aten.allclose.default": "it hands a value to Python",
+    "aten._ctc_loss.default": "torch gives its result no static shape",
+    "aten._ctc_loss.Tensor": "torch gives its result no static shape",
+    "aten.linalg_lstsq.default": "the shape of its result depends on the values",
+    "aten.linalg_ldl_factor_ex.default": "the library has no Bunch-Kaufman factorisation",
+    "aten.linalg_ldl_solve.default": "the library has no Bunch-Kaufman factorisation",
+    "aten.polygamma.default": "CHLO's series for it loses digits below 0",
+    "prims.zeta.default": "CHLO's series for it loses digits below 0",
+    "aten._sparse_mm_reduce_impl.default": "sparse layouts have no static shape",
 }
 """Why, for operations that cannot be supported in a static graph."""
 
@@ -57,6 +73,20 @@ PIVOTING: dict[str, int] = {"aten.linalg_lu_factor_ex.default": 1}
 def aten(*overloads: str) -> Callable[[EmitterT], EmitterT]:
     """Register the emitter of ATen overloads; without a dot, of the default one."""
     return _into(*(f"aten.{o}" if "." in o else f"aten.{o}.default" for o in overloads))
+
+
+def expands(*overloads: str) -> Callable[[ExpansionT], ExpansionT]:
+    """Register what ATen overloads are made of; without a dot, the default one; or `prims.name`."""
+
+    def keep(function: ExpansionT) -> ExpansionT:
+        for overload in overloads:
+            full = overload if "." in overload else f"{overload}.default"
+            name = f"{full}.default" if full.startswith("prims.") else f"aten.{full}"
+            assert name not in EXPANSIONS, f"{name} is taken apart twice"
+            EXPANSIONS[name] = function
+        return function
+
+    return keep
 
 
 def prims(*names: str) -> Callable[[EmitterT], EmitterT]:

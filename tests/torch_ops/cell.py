@@ -11,6 +11,7 @@ What is random, gives no tensor, or takes a shape from values is no cell. A samp
 
 from __future__ import annotations
 
+import functools
 import itertools
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.export import exported_program
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils import _pytree as pytree
 
@@ -26,6 +28,10 @@ import neuronc
 import neuronc.torch
 from neuronc.torch.elements import to_numpy
 
+exported_program._collect_all_valid_cia_ops = functools.cache(
+    exported_program._collect_all_valid_cia_ops
+)
+"""Torch lists all its operations anew for each export, which takes longer than all else here."""
 WORKS, REFUSED, WRONG, CRASHED, NO_GRAPH = "works", "refused", "wrong", "crashed", "no graph"
 RANDOM = {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty"}
 """Operations whose values mean nothing."""
@@ -85,6 +91,33 @@ class Called(torch.nn.Module):
         return self.function(*args, **kwargs)
 
 
+def _judged(info: Any, sample: Any) -> Any:
+    """The operation, followed by what makes its result one that can be compared.
+
+    OpInfo fixes the signs of singular vectors and the like; where equal elements may come in any
+    order, an index is as good as the element that it looks up.
+    """
+    process = sample.output_process_fn_grad
+    given = [*sample.args, *sample.kwargs.values()]
+
+    def judged(*args: Any, **kwargs: Any) -> Any:
+        made = process(info.op(*args, **kwargs))
+        if info.name not in ANY_OF_EQUALS or not args[0].dim():
+            return made
+        dims = [v for v in given if type(v) is int]
+        dim = kwargs.get("dim", dims[-1] if len(dims) > ANY_OF_EQUALS[info.name] else -1)
+        values, indices = made
+        full = indices if indices.dim() == args[0].dim() else indices.unsqueeze(dim)
+        return values, args[0].gather(dim, full)
+
+    return judged
+
+
+ANY_OF_EQUALS = {"topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0, "mode": 0, "sort": 0}
+"""Operations whose indices are those of any of equal elements; and how many numbers stand before
+the dimension."""
+
+
 def samples(dtype: torch.dtype, each: int, only: str = "", every: int = 1) -> Iterator[Sample]:
     """The first samples of every operation that takes the type, always the same."""
     for info in op_db[::every]:
@@ -98,7 +131,8 @@ def samples(dtype: torch.dtype, each: int, only: str = "", every: int = 1) -> It
             given = info.sample_inputs("cpu", dtype, requires_grad=False)
             for index, sample in enumerate(itertools.islice(given, each)):
                 leaves, spec = pytree.tree_flatten(((sample.input, *sample.args), sample.kwargs))
-                yield Sample(name, dtype, index, Called(info.op, leaves, spec), leaves)
+                call = Called(_judged(info, sample), leaves, spec)
+                yield Sample(name, dtype, index, call, leaves)
 
 
 def attempt(sample: Sample) -> Cell:

@@ -39,3 +39,34 @@ def test_types_and_ranks_at_the_edge_work(only: str, dtype: str) -> None:
     cells = [attempt(s) for s in samples(getattr(torch, dtype), 1, only)]
     assert cells
     assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        *("linalg_svd", "linalg_eigh", "linalg_eig", "linalg_qr", "linalg_pinv", "matrix_exp"),
+        *(
+            "cholesky_solve",
+            "cholesky_inverse",
+            "triangular_solve",
+            "lu_unpack",
+            "lu_solve",
+            "ormqr",
+        ),
+        *(
+            "nanmedian",
+            "mode",
+            "index_reduce_mean",
+            "nn_functional_grid_sample",
+        ),
+        *("special_i1e", "special_bessel_y0", "special_modified_bessel_k1", "special_erfcx"),
+        *("special_hermite_polynomial_h", "special_laguerre", "special_ndtri", "frexp", "hypot"),
+        *("adaptive_max_pool2d", "embedding_bag", "segment_reduce", "signal_windows_kaiser"),
+        *("angle", "copysign", "cdist"),
+    ],
+)
+def test_what_torch_leaves_whole_works(only: str) -> None:
+    """Factors, order statistics, special functions, sampling: taken apart or emitted by us."""
+    cells = [attempt(s) for s in samples(torch.float32, 1, only)]
+    assert cells
+    assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []

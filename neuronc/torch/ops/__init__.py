@@ -12,11 +12,13 @@ from neuronc.torch.ops import (
     control,
     convolution,
     elementwise,
+    factors,
     factory,
     indexing,
     linear_algebra,
     norm,
     padding,
+    polynomials,
     pooling,
     primitives,
     random,
@@ -47,8 +49,11 @@ TOPICS = (
     sorting,
     primitives,
     linear_algebra,
+    factors,
+    polynomials,
 )
 """In the order of the page."""
+primitives.alias_primitives()
 
 
 def emitter_of(target: Any) -> Emitter | None:

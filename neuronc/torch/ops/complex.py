@@ -5,7 +5,10 @@ The machine has none, so what computes with them runs in the library; parts are 
 
 from __future__ import annotations
 
-from neuronc.torch.building.values import Value
+from math import pi
+
+from neuronc.torch.building.values import Value, element_of
+from neuronc.torch.elements import is_complex
 from neuronc.torch.scope import Scope
 from neuronc.torch.table import aten
 
@@ -53,3 +56,15 @@ def real(s: Scope, x: Value) -> Value:
 def imag(s: Scope, x: Value) -> Value:
     """The imaginary part."""
     return s.b.one("imag", [x], s.out.shape, s.out.element)
+
+
+@aten("angle")
+def angle(s: Scope, x: Value) -> Value:
+    """The angle of a complex number; pi for negative real ones, 0 for others, NaN for NaN."""
+    b, shape, element = s.b, s.out.shape, s.out.element
+    if is_complex(element_of(x)):
+        parts = [b.one(name, [x], shape, element) for name in ("imag", "real")]
+        return b.binary("atan2", *parts)
+    y = s.cast(x)
+    turned = b.select(b.compare("LT", y, b.like(0, y)), b.like(pi, y), b.like(0, y))
+    return b.select(b.compare("NE", y, y), y, turned)

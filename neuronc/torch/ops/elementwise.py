@@ -145,10 +145,30 @@ def isnan(s: Scope, x: Value) -> Value:
 
 @aten("isinf")
 def isinf(s: Scope, x: Value) -> Value:
-    """Whether it is infinite."""
-    if not is_float(element_of(x)):
-        return s.b.splat(False, s.out.shape, "i1")
-    return s.b.compare("EQ", s.b.unary("abs", x), s.b.like(float("inf"), x))
+    """Whether it, or a part of it, is infinite."""
+    return _of_parts(s, x, "or", False, lambda p: _to_infinity(s.b, "EQ", p))
+
+
+def _to_infinity(b: Build, direction: str, x: Value) -> Value:
+    return b.compare(direction, b.unary("abs", x), b.like(float("inf"), x))
+
+
+def _of_parts(s: Scope, x: Value, join: str, whole: bool, test: Callable[[Value], Value]) -> Value:
+    """A test of a float, or of both parts of a complex number; what all whole numbers are."""
+    element = element_of(x)
+    if is_float(element):
+        return test(x)
+    if not is_complex(element):
+        return s.b.splat(whole, s.out.shape, "i1")
+    part = element[len("complex<") : -1]
+    parts = [s.b.one(name, [x], s.out.shape, part) for name in ("real", "imag")]
+    return s.b.binary(join, test(parts[0]), test(parts[1]))
+
+
+@aten("isfinite")
+def isfinite(s: Scope, x: Value) -> Value:
+    """Whether it is a number that is not infinite."""
+    return _of_parts(s, x, "and", True, lambda p: _to_infinity(s.b, "LT", p))
 
 
 @aten("logical_not")
@@ -175,7 +195,10 @@ for _names, _name in {
     ("bitwise_and.Tensor", "bitwise_and.Scalar"): "and",
     ("bitwise_or.Tensor", "bitwise_or.Scalar"): "or",
     ("bitwise_xor.Tensor", "bitwise_xor.Scalar"): "xor",
-    ("bitwise_left_shift.Tensor", "bitwise_left_shift.Tensor_Scalar"): "shift_left",
+    (
+        *("bitwise_left_shift.Tensor", "bitwise_left_shift.Tensor_Scalar"),
+        *("__lshift__.Tensor", "__lshift__.Scalar"),
+    ): "shift_left",
 }.items():
     aten(*_names)(_arithmetic(_name))
 
@@ -188,6 +211,7 @@ def _shifted(s: Scope, x: Operand, y: Operand) -> Value:
 
 
 aten("bitwise_right_shift.Tensor", "bitwise_right_shift.Tensor_Scalar")(_shifted)
+aten("__rshift__.Tensor", "__rshift__.Scalar")(_shifted)
 
 
 def _sum(name: str, x: Operand, y: Operand, alpha: Number, s: Scope) -> Value:

@@ -68,13 +68,6 @@ def kthvalue(s: Scope, x: Value, k: int, dim: int = -1, keepdim: bool = False) -
     return [_shaped(s, s.b.slice_dim(v, at, k - 1, k), i) for i, v in enumerate(found)]
 
 
-@aten("median.dim")
-def median(s: Scope, x: Value, dim: int = -1, keepdim: bool = False) -> list[Value]:
-    """The lower of the middle values along a dimension, and where it is."""
-    count = shape_of(x)[axis(dim, x)] if shape_of(x) else 1
-    return kthvalue(s, x, (count + 1) // 2, dim, keepdim)
-
-
 def _shaped(s: Scope, x: Value, index: int) -> Value:
     spec = s.outs[index]
     assert spec is not None

@@ -1,0 +1,32 @@
+"""What torch leaves whole, taken apart in torch's own functions; importing this fills the table.
+
+    @expands("cholesky_solve")
+    def cholesky_solve(y, factor, upper=False): ...
+
+A function here is traced, so it must not change a tensor in place nor ask for a value.
+"""
+
+from __future__ import annotations
+
+from neuronc.torch.expansions import (
+    bags,
+    gradients,
+    linear_algebra,
+    loss,
+    order,
+    sampling,
+    special,
+    windows,
+)
+from neuronc.torch.table import EXPANSIONS as EXPANSIONS
+
+ROOMS = (
+    linear_algebra,
+    order,
+    windows,
+    special,
+    sampling,
+    bags,
+    loss,
+    gradients,
+)
