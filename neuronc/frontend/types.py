@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 from jaxlib.mlir import ir
 from xdsl.dialects.builtin import TupleType
@@ -13,6 +14,9 @@ from neuronc.dialects.types import TOKEN, tensor
 from neuronc.dtypes import BY_NAME
 
 TYPES_HINT = "convert to a type in the columns of `neuronc ops`"
+BYTES_MAX = 2**63 - 1
+"""Of one array: addresses are signed 64-bit integers."""
+SIZE_HINT = "use smaller extents"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def _tensor_problem(type_: ir.RankedTensorType) -> Problem | None:
     if rank > RANK_MAX:
         hint = f"reshape to at most {RANK_MAX} dimensions"
         return Problem("NRC-0214", f"rank {rank}", hint)
+    if prod(type_.shape) * BY_NAME[str(type_.element_type)].bytes > BYTES_MAX:
+        return Problem("NRC-0205", f"type {type_}, which no address reaches the end of,", SIZE_HINT)
     return None
 
 

@@ -211,3 +211,12 @@ def test_given_shapes_make_the_program_static(shapes):
     module = load_module(polymorphic(), refine=shapes)
     types = [str(v.type) for v in module.body.block.first_op.body.block.args]
     assert types == ["tensor<3x4xf32>", "tensor<3xf32>"]
+
+
+def test_an_array_beyond_all_addresses():
+    huge = "tensor<99999999999x99999999xf32>"
+    body = f"  %0 = stablehlo.iota dim = 0 : {huge}\n  return %0 : {huge}"
+    assert message(main(body, result=huge), UnsupportedError) == (
+        f"p.mlir:2: error: NRC-0205: type {huge}, which no address reaches the end of, "
+        "of stablehlo.iota is not supported\n  hint: use smaller extents"
+    )
