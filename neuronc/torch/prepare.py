@@ -3,7 +3,6 @@
     mutation    copy_(x, new) at the end        ->  one more output, donated x
     randomness  native_dropout(x, p, True)      ->  x * m, m one more input that torch draws
     views       output t(w) of an input w       ->  a view that is made at each call, no output
-                outputs y and t(y)              ->  output y, and a view of it
     layouts     input w, a transposed matrix    ->  input of the untransposed one, transposed here
 
 So cached keys and values are updated in place, random numbers are torch's own and in its order, and
@@ -13,7 +12,6 @@ no weight is copied because of how it lies in memory.
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -82,7 +80,7 @@ View = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Output:
-    """One output of the graph: a result, a view of one or of an argument, or a constant."""
+    """One output of the graph: a result of the program, a view of an argument, or a constant."""
 
     result: int = -1
     argument: int = -1
@@ -140,17 +138,13 @@ def _split_outputs(made: Prepared, mutations: dict[Node, Node]) -> None:
     """Keep as the graph's outputs what the program computes; note where the rest comes from."""
     placeholders = _placeholders(made.graph)
     (output,) = [n for n in made.graph.graph.nodes if n.op == "output"]
-    values = cast(tuple[Any, ...], output.args[0])
-    owners = Counter(_owner(v) for v in values if isinstance(v, Node))
     kept: list[Any] = []
-    for value in values:
+    for value in cast(tuple[Any, ...], output.args[0]):
         base, view = _view_of(value)
         if not isinstance(value, Node):
             made.outputs.append(Output(constant=value))
-        elif base in placeholders and base not in mutations:
+        elif base is not None and base not in mutations:
             made.outputs.append(Output(argument=placeholders.index(base), view=view))
-        elif base is not None and owners[_owner(value)] > 1 and base.op == "call_function":
-            made.outputs.append(Output(result=_position(kept, base), view=view))
         else:
             made.outputs.append(Output(result=len(kept)))
             kept.append(value)
@@ -160,22 +154,8 @@ def _split_outputs(made: Prepared, mutations: dict[Node, Node]) -> None:
     output.args = (tuple(kept),)
 
 
-def _owner(value: Node) -> Node | None:
-    """What a value is a view of, if its memory can be shared with other outputs."""
-    base, _ = _view_of(value)
-    made = base.meta.get("val") if base is not None else None
-    return base if isinstance(made, Tensor) and made.is_contiguous() else None
-
-
-def _position(kept: list[Any], value: Node) -> int:
-    """Where a value is among the results, put there if it is not."""
-    if value not in kept:
-        kept.append(value)
-    return kept.index(value)
-
-
 def _view_of(value: Any) -> tuple[Node | None, View]:
-    """What a value is a view of, itself if of nothing else; and how the view is made."""
+    """The argument that a value is a view of, if it is one; and how it is made."""
     chain: list[Node] = []
     while isinstance(value, Node) and name_of(value.target) in VIEWS:
         chain.append(value)
@@ -187,7 +167,7 @@ def _view_of(value: Any) -> tuple[Node | None, View]:
             tensor = target(tensor, *node.args[1:], **node.kwargs)
         return tensor
 
-    return (value if isinstance(value, Node) else None), view
+    return (value if isinstance(value, Node) and value.op == "placeholder" else None), view
 
 
 def _draw(made: Prepared) -> None:
