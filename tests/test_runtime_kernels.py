@@ -356,6 +356,22 @@ def test_scatter_goes_in_order_and_accumulates() -> None:
     np.testing.assert_array_equal(scattered(code("add")), added)
 
 
+@pytest.mark.parametrize("indices", [[5, 15, 5, -1], [5, 12, 9, 5]], ids=["apart", "overlapping"])
+@pytest.mark.parametrize("accumulate", [0, code("add")])
+def test_scatter_of_windows_at_any_element(indices: list[int], accumulate: int) -> None:
+    """Windows that reach into one another are written in order as well."""
+    b = Bench()
+    rows = np.arange(1, 21, dtype=np.float32).reshape(4, 5)
+    index = b.put(np.array(indices, np.int32).reshape(4, 1))
+    table, expected = np.ones(25, np.float32), np.ones(25, np.float32)
+    instr = isa.DmaScatter(hbm(0, [(1, 5)], 1), hbm(0, [(5, 4), (1, 5)]), index, 1, accumulate)
+    bind_scatter(instr, b.core, [buffer(rows), buffer(table)])()
+    for at, row in zip(indices, rows, strict=True):
+        if at >= 0:
+            expected[at : at + 5] = row + (expected[at : at + 5] if accumulate else 0)
+    np.testing.assert_array_equal(table, expected)
+
+
 def test_library_runs_on_whole_buffers() -> None:
     x, out = np.array([3.0, 1.0, 2.0], np.float32), np.zeros(3, np.float32)
     call = LibraryCall(

@@ -27,7 +27,8 @@ def bind_gather(instr: isa.DmaGather, core: Core, buffers: Sequence[Bytes]) -> C
     dst = _view(instr.dst, core, buffers)
     index = _index(instr.index, core)
     at, rows = _windows(instr.src, instr.index_step, buffers), _rows(instr.src, instr, buffers)
-    together = rows.shape[1:] == dst.shape[1:] and not np.may_share_memory(dst, rows)
+    together = len(rows) > 0 and rows.shape[1:] == dst.shape[1:]
+    together = together and not np.may_share_memory(dst, rows)
 
     def gather() -> None:
         if together and index.max(initial=-1) < len(rows):
@@ -47,14 +48,18 @@ def bind_scatter(instr: isa.DmaScatter, core: Core, buffers: Sequence[Bytes]) ->
     index = _index(instr.index, core)
     at, rows = _windows(instr.dst, instr.index_step, buffers), _rows(instr.dst, instr, buffers)
     combine = FUNCTIONS[instr.accumulate].evaluate if instr.accumulate else None
-    together = rows.shape[1:] == src.shape[1:] and not np.may_share_memory(src, rows)
+    together = len(rows) > 0 and rows.shape[1:] == src.shape[1:]
+    together = together and not np.may_share_memory(src, rows)
+    reach = _reach(rows)
 
     def scatter() -> None:
         if together and index.max(initial=-1) < len(rows):
-            for lanes in _apart(index):
-                into, values = index[lanes], src[lanes]
-                rows[into] = combine(rows[into], values) if combine else values
-            return
+            order, gaps = _sorted(index)
+            if not ((gaps > 0) & (gaps < reach)).any():
+                for lanes in _apart(order, gaps):
+                    into, values = index[lanes], src[lanes]
+                    rows[into] = combine(rows[into], values) if combine else values
+                return
         for lane, number in enumerate(index.tolist()):
             if number >= 0:
                 target = at(number)
@@ -68,18 +73,22 @@ def _index(operand: Operand, core: Core) -> Ints:
     return cast("Ints", core.view(operand).reshape(-1))
 
 
-def _apart(index: Ints) -> Iterator[Ints]:
-    """The lanes to do, in groups of distinct indices; of equal indices each group has the next."""
+def _sorted(index: Ints) -> tuple[Ints, Ints]:
+    """The lanes to do, in order of their indices, and how far each index is from the one before."""
     lanes = np.flatnonzero(index >= 0)
     lanes = lanes[np.argsort(index[lanes], kind="stable")]
-    if not lanes.size:
+    return lanes, np.diff(index[lanes])
+
+
+def _apart(order: Ints, gaps: Ints) -> Iterator[Ints]:
+    """Sorted lanes in groups of distinct indices; of equal indices each group has the next."""
+    if not order.size:
         return
-    given = index[lanes]
-    positions = np.arange(len(lanes))
-    starts = np.concatenate([[True], given[1:] != given[:-1]])
+    positions = np.arange(len(order))
+    starts = np.concatenate([[True], gaps > 0])
     turn = positions - np.maximum.accumulate(np.where(starts, positions, 0))
     for number in range(int(turn.max()) + 1):
-        yield lanes[turn == number]
+        yield order[turn == number]
 
 
 def bind_library(call: LibraryCall, buffers: Sequence[Bytes]) -> Call:
@@ -119,20 +128,26 @@ def _windows(operand: Operand, step: int, buffers: Sequence[Bytes]) -> Callable[
 def _rows(
     operand: Operand, instr: isa.DmaGather | isa.DmaScatter, buffers: Sequence[Bytes]
 ) -> Array:
-    """The windows at all indices that lie inside; none where windows reach into one another."""
+    """The windows at all indices that lie inside, which may overlap; none if steps go backwards."""
     dtype, base = BY_CODE[operand.dtype].numpy, buffers[operand.buffer]
     strides = tuple(step * dtype.itemsize for step in operand.steps)
     scale = instr.index_step * dtype.itemsize
     pairs = zip(operand.counts, strides, strict=True)
     span = dtype.itemsize + sum((count - 1) * stride for count, stride in pairs)
     room = base.nbytes - operand.offset - span
-    apart = min(strides, default=0) >= 0 and scale >= span and room >= 0
-    shape = (room // scale + 1 if apart else 0, *operand.counts)
-    return (
-        window(base, shape, dtype, operand.offset, (scale, *strides))
-        if apart
-        else np.empty(shape, dtype)
-    )
+    if min(strides, default=0) < 0 or scale <= 0 or room < 0:
+        return np.empty((0, *operand.counts), dtype)
+    shape = (room // scale + 1, *operand.counts)
+    return window(base, shape, dtype, operand.offset, (scale, *strides))
+
+
+def _reach(rows: Array) -> int:
+    """Windows from one on that share a byte with it, or might, itself counted."""
+    if not len(rows):
+        return 0
+    pairs = zip(rows.shape[1:], rows.strides[1:], strict=True)
+    span = rows.itemsize + sum((count - 1) * stride for count, stride in pairs)
+    return -(-span // rows.strides[0])
 
 
 def _whole(operand: LibraryOperand, buffers: Sequence[Bytes]) -> Array:
