@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -27,12 +26,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import cast
 
+import iree_tools
 from environment import restart_without_overrides
 from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-IREE = shutil.which("iree-compile", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 MODELS = ("gpt2-124m", "gpt2-xl-12", "gpt2-xl", "gpt2-xl-train")
 SLOW = frozenset({"gpt2-xl-train"})
 """Models that only neuronc compiles: the others need minutes."""
@@ -79,9 +78,8 @@ def commands(module: Path, target: str) -> dict[str, list[str]]:
     """How each compiler is called."""
     neuronc = [sys.executable, "-m", "neuronc", "compile", str(module), "--target", target]
     lines = {"neuronc": [*neuronc, "-o", str(module.with_suffix(".neff"))]}
-    if IREE and module.stem not in SLOW:
-        flags = ["--iree-hal-target-backends=llvm-cpu", "--iree-llvmcpu-target-cpu=host"]
-        lines["iree-compile"] = [IREE, str(module), *flags, "-o", str(module.with_suffix(".vmfb"))]
+    if iree_tools.COMPILER and module.stem not in SLOW:
+        lines["iree-compile"] = iree_tools.compile_line(module, module.with_suffix(".vmfb"))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""How fast neuronc compiles, loads and runs, side by side with JAX on the same cores.
+"""How fast neuronc compiles, loads and runs, side by side with JAX and IREE on the same cores.
 
     python benchmarks/speed.py                              everything below
     python benchmarks/speed.py run --models gpt2-prefill gpt2-decode --runs 11
@@ -7,15 +7,14 @@
 * compile: `neuronc compile` in a process of its own, with its peak resident memory, of GPT-2 124M
   with its weights as arguments and as constants, and of GPT-2 XL with its weights as arguments.
 * load: of the artifact with the constants, in a new process each time, its file cached by the OS.
-* run: medians of the artifact and of `jax.jit` on the CPU, taken in turns in one process. What a
-  model donates (the cache of a decode step, the weights of a train step) both update in place: JAX
-  on its device, neuronc in the arrays that were bound.
+* run: medians of the artifact, of `jax.jit` on the CPU and of IREE's module for the CPU (PyPI
+  iree-base-compiler and iree-base-runtime; llvm-cpu for this host, one worker a core), taken in
+  turns in one process, each with its weights in place. What a model donates (the cache of a decode
+  step, the weights of a train step) the first two update in place: JAX on its device, neuronc in
+  the arrays that were bound. IREE returns new arrays. All outputs are compared with JAX's.
 
 OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset first, for both sides.
 """
-
-# pyright: reportUnknownMemberType=false
-# Parts of jax are not annotated.
 
 from __future__ import annotations
 
@@ -24,23 +23,20 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from statistics import geometric_mean, median
 from tempfile import TemporaryDirectory
 from typing import ClassVar, cast
 
-import jax
-import numpy as np
+import iree_tools
+from contenders import iree_contender, jax_contender, neuronc_contender
 from environment import describe, restart_without_overrides
-from models import FULL, MODELS, SMALL, Model
-from numpy.typing import NDArray
+from models import FULL, MODELS, SMALL, relative_error
 from rich.console import Console
 from rich.table import Table
-
-import neuronc
 
 ROOT = Path(__file__).parents[1]
 COMPILED = ("gpt2-prefill", "gpt2-prefill-constants", "gpt2-xl")
@@ -89,106 +85,61 @@ class Load:
 
 @dataclass(frozen=True)
 class Run:
-    """Medians over calls."""
+    """Medians over calls of neuronc, JAX, and IREE where it is installed."""
 
-    TITLE: ClassVar = "one call"
-    HEADERS: ClassVar = ("neuronc", "JAX", "ratio", "ratio of processor time")
+    TITLE: ClassVar = "one call; ratios to JAX: by the clock, of processor time; errors to JAX"
+    HEADERS: ClassVar = ("neuronc", "JAX", "IREE", "ratios", "IREE's", "error", "IREE's")
 
     model: str
-    neuronc_seconds: float
-    jax_seconds: float
-    neuronc_processor_seconds: float
+    seconds: Sequence[float]
+    processor_seconds: Sequence[float]
     """Of all threads: on a machine that others use, it says more than the clock on the wall."""
-    jax_processor_seconds: float
+    errors: Sequence[float]
+    """Of the worst output, relative to the outputs of JAX."""
 
-    def ratios(self) -> tuple[float, float]:
-        """How long it takes for each second of JAX: by the clock, and of the processors."""
-        return (
-            self.neuronc_seconds / self.jax_seconds,
-            self.neuronc_processor_seconds / self.jax_processor_seconds,
+    def ratios(self) -> tuple[float, ...]:
+        """How long neuronc and IREE take for each second of JAX: by the clock, of processors."""
+        return tuple(
+            clock[i] / clock[1]
+            for i in (0, 2)
+            for clock in (self.seconds, self.processor_seconds)
+            if i < len(clock)
         )
 
     def cells(self) -> list[str]:
         """The numbers for people."""
-        times = (self.neuronc_seconds, self.jax_seconds)
-        ratios = (f"{ratio:.2f}" for ratio in self.ratios())
-        return [*(f"{seconds * 1e3:.1f} ms" for seconds in times), *ratios]
+        times = [f"{seconds * 1e3:.1f} ms" for seconds in self.seconds]
+        errors = [f"{error:.1e}" for error in (self.errors[0], *self.errors[2:])]
+        return [*_padded(times, 3), *_padded(ratio_cells(self.ratios()), 2), *_padded(errors, 2)]
+
+
+def ratio_cells(ratios: Sequence[float]) -> list[str]:
+    """By the clock and of processor time, for each that is compared with JAX."""
+    return [f"{ratios[i]:.2f} {ratios[i + 1]:.2f}" for i in range(0, len(ratios), 2)]
+
+
+def _padded(cells: Sequence[str], count: int) -> list[str]:
+    return [*cells, *[""] * (count - len(cells))]
 
 
 Row = Compilation | Load | Run
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A program to time: `call(prepare())`, of which only the call counts."""
-
-    prepare: Callable[[], Sequence[object]]
-    call: Callable[[Sequence[object]], object]
-
-    def seconds(self) -> tuple[float, float]:
-        """The time of one call: by the clock, and of all threads together."""
-        args = self.prepare()
-        start, worked = time.perf_counter(), time.process_time()
-        self.call(args)
-        return time.perf_counter() - start, time.process_time() - worked
-
-
-def fresh(model: Model, copy: Callable[[object], object]) -> list[object]:
-    """The arguments, copied where a call may overwrite them."""
-    return [
-        jax.tree.map(copy, arg) if n in model.donate else arg for n, arg in enumerate(model.args)
-    ]
-
-
-def copy_on_device(leaf: object) -> object:
-    """A JAX array of its own."""
-    return jax.numpy.array(leaf)
-
-
-def wait(results: object) -> None:
-    """Return when JAX has computed all of `results`."""
-    jax.block_until_ready(results)
-
-
-def jax_contender(model: Model) -> Contender:
-    """`jax.jit`, with its arguments on the device."""
-    jitted = cast("Callable[..., object]", jax.jit(model.fn, donate_argnums=model.donate))
-    placed = replace(model, args=tuple(jax.device_put(arg) for arg in model.args))
-
-    def prepare() -> Sequence[object]:
-        args = fresh(placed, copy_on_device)
-        wait(args)
-        return args
-
-    return Contender(prepare, call=lambda args: wait(jitted(*args)))
-
-
-def neuronc_contender(model: Model, target: str) -> Contender:
-    """The artifact, loaded; what it may overwrite is bound, as JAX's lies on the device."""
-    program = neuronc.load(neuronc.compile(model.lower(), target=target))
-    given = model.arrays()
-    inputs = program.signature.inputs
-    donated = {n: np.array(given[n]) for n, info in enumerate(inputs) if info.donated >= 0}
-    program.bind({**donated})
-    free = [array for n, array in enumerate(given) if n not in donated]
-
-    def prepare() -> Sequence[object]:
-        for n, array in donated.items():
-            np.copyto(array, given[n])
-        return free
-
-    return Contender(prepare, lambda args: program(*cast("Sequence[NDArray[np.generic]]", args)))
-
-
 def compare(name: str, target: str, runs: int) -> Run:
-    """Time both in turns, after one call of each that does not count."""
+    """Time all in turns, after one call of each whose outputs are compared."""
     model = MODELS[name]()
-    contenders = (neuronc_contender(model, target), jax_contender(model))
-    for contender in contenders:
-        contender.seconds()
-    seconds = [[contender.seconds() for contender in contenders] for _ in range(runs)]
-    ours, jaxs = ([*zip(*column, strict=True)] for column in zip(*seconds, strict=True))
-    return Run(name, median(ours[0]), median(jaxs[0]), median(ours[1]), median(jaxs[1]))
+    with TemporaryDirectory() as directory:
+        contenders = [neuronc_contender(model, target), jax_contender(model)]
+        if iree_tools.can_run():
+            contenders += filter(None, [iree_contender(model, Path(directory))])
+        outputs = [contender.outputs() for contender in contenders]
+        seconds = [[contender.seconds() for contender in contenders] for _ in range(runs)]
+    walls, processors = (
+        [median(calls) for calls in zip(*clock, strict=True)]
+        for clock in zip(*(zip(*row, strict=True) for row in seconds), strict=True)
+    )
+    errors = [relative_error(made, outputs[1]) for made in outputs]
+    return Run(name, walls, processors, errors)
 
 
 def child(*args: str) -> dict[str, float]:
@@ -259,8 +210,9 @@ def table(rows: Sequence[Row]) -> Table:
         result.add_row(row.model, *row.cells())
     ratios = [row.ratios() for row in rows if isinstance(row, Run)]
     if len(ratios) > 1:
-        means = (f"{geometric_mean(column):.2f}" for column in zip(*ratios, strict=True))
-        result.add_row("geometric mean", "", "", *means)
+        columns = zip_longest(*ratios)
+        means = [geometric_mean(r for r in column if r is not None) for column in columns]
+        result.add_row("geometric mean", "", "", "", *ratio_cells(means))
     return result
 
 
@@ -287,6 +239,8 @@ def main() -> None:
     """Measure what was asked for."""
     restart_without_overrides()
     options = parse_options()
+    if "run" in options.sections and not iree_tools.can_run():
+        print(f"IREE is left out: {iree_tools.MISSING}", file=sys.stderr)
     with TemporaryDirectory() as directory:
         sections = measure(options, Path(directory))
     if options.json:
