@@ -33,6 +33,15 @@ CASES: dict[str, tuple[Function, torch.Tensor]] = {
         lambda x: (torch.arange(3) * 2**62 * 4 // 2**32).clamp(-(2**40), 10),
         LARGE,
     ),
+    "a remainder is of the whole number": (lambda x: x % 7, LARGE),
+    "so is that of C": (lambda x: torch.fmod(x, 9), LARGE),
+    "a bound is met from afar": (lambda x: x.clamp(-3, 3), LARGE),
+    "so is one beyond int32": (lambda x: (x % 7).clamp(max=2**40), LARGE),
+    "a sign is of the top bit": (lambda x: x.sign(), LARGE),
+    "a difference may fit where its terms do not": (
+        lambda x: torch.arange(2**40, 2**40 + 3) - 2**40,
+        LARGE,
+    ),
 }
 
 

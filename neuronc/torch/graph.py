@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -31,7 +31,12 @@ from neuronc.torch.elements import ELEMENT_OF, tensor_type, to_numpy
 from neuronc.torch.locations import describe, location
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.ranges.interval import INT32, Range
-from neuronc.torch.ranges.rules import index_bounds, range_of, range_of_values
+from neuronc.torch.ranges.rules import (
+    computes_in_int64,
+    index_bounds,
+    range_of,
+    range_of_values,
+)
 from neuronc.torch.scope import Scope, Spec
 from neuronc.torch.table import CUSTOM, DROPOUT, PIVOTING, REFUSED, name_of
 
@@ -252,7 +257,7 @@ class Walk:
         emitter = emitter_of(node.target)
         assert emitter is not None, node.target
         self.build.loc = location(node)
-        scope = Scope(self.build, node, specs, self.ranges, self._inner)
+        scope = Scope(self.build, node, self._computed(node, specs), self.ranges, self._inner)
         args: Any = map_arg(node.args, self.values.__getitem__)
         kwargs: Any = map_arg(node.kwargs, self.values.__getitem__)
         if _is_derivative(node) and specs[0] is not None:
@@ -300,6 +305,13 @@ class Walk:
                 self.ranges[node] = known
                 element = "i32" if INT32.holds(known) else element
         return Spec(tuple(map(int, tensor.shape)), element, tensor.dtype)
+
+    def _computed(self, node: Node, specs: list[Spec | None]) -> list[Spec | None]:
+        """The types in which a result is computed; it may fit int32 where its operands do not."""
+        spec = specs[0]
+        if len(specs) == 1 and spec is not None and computes_in_int64(node, self.ranges):
+            return [replace(spec, element=ELEMENT_OF[spec.dtype])]
+        return specs
 
     def _fold(self, node: Node, specs: Sequence[Spec | None]) -> bool:
         """Compute an int64 value of no known range now, where nothing but constants goes in."""

@@ -8,9 +8,9 @@ import torch
 from torch.fx import Node
 
 from neuronc.torch.ranges import arithmetic, created, movement, positions
-from neuronc.torch.ranges.interval import INT64, Range
+from neuronc.torch.ranges.interval import INT32, INT64, Range
 from neuronc.torch.ranges.movement import WHOLE
-from neuronc.torch.ranges.reading import Known, Rule, base_of
+from neuronc.torch.ranges.reading import Known, Rule, base_of, interval_of
 
 _RULES: dict[str, Rule] = {
     **movement.RULES,
@@ -20,11 +20,32 @@ _RULES: dict[str, Rule] = {
 }
 
 
+_WIDE = (torch.int64, torch.uint32, torch.uint64)
+
+
 def range_of(node: Node, known: Known) -> Range | None:
     """The interval of a node's integer result, from those of its arguments; none if it may wrap."""
     rule = _RULES.get(base_of(node.target))
     found = rule(node, known) if rule else None
     return found if found is not None and INT64.holds(found) else None
+
+
+def computes_in_int64(node: Node, known: Known) -> bool:
+    """Whether arithmetic reads integers that may not fit int32, as `ids % 7` does.
+
+    Its result may fit all the same; what it is computed from must not be cut off before.
+    """
+    if base_of(node.target) not in arithmetic.RULES:
+        return False
+    found = [interval_of(operand, known) for operand in (*node.args, *node.kwargs.values())
+             if _is_integer(operand)]  # fmt: skip
+    return any(one is None or not INT32.holds(one) for one in found)
+
+
+def _is_integer(operand: Any) -> bool:
+    """Whether it is a number, or a tensor, of torch's integers."""
+    value = operand.meta.get("val") if isinstance(operand, Node) else operand
+    return isinstance(value, int) or (isinstance(value, torch.Tensor) and value.dtype in _WIDE)
 
 
 def range_of_values(tensor: torch.Tensor) -> Range | None:
