@@ -167,3 +167,11 @@ def test_numbers_that_change_are_not_compiled_for_ever() -> None:
     for n in (2, 3, 4, 3, 2):
         torch.testing.assert_close(run(x, n), symbols(x, n))
     assert len(programs) <= 4
+
+
+def test_gradients_of_an_embedding_are_shared_by_frequency() -> None:
+    table = nn.Embedding(10, 4, padding_idx=0, scale_grad_by_freq=True)
+    reference, ids = copy.deepcopy(table), torch.tensor([[1, 2, 0], [2, 2, 3]])
+    for one in (torch.compile(table, backend=neuronc), reference):
+        one(ids).square().sum().backward()
+    torch.testing.assert_close(table.weight.grad, reference.weight.grad, **FLOAT32)

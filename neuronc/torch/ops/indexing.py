@@ -70,9 +70,20 @@ def embedding_backward(
     if padding >= 0:
         real = b.compare("NE", at, b.like(padding, at))
         flat = b.select(b.broadcast_in_dim(real, (count, width), [0]), flat, b.like(0, flat))
+    if by_frequency:
+        often = b.convert(_occurrences(b, at, rows), element_of(g))
+        flat = b.divide(flat, b.broadcast_in_dim(often, (count, width), [0]))
     zeros = b.splat(0, (rows, width), element_of(g))
     at = b.reshape(at, (count, 1))
     return s.narrow(b.scatter(zeros, at, flat, [1], [0], [0], COMBINE["sum"]))
+
+
+def _occurrences(b: Build, index: Value, rows: int) -> Value:
+    """How often the index of each place [N] is among all of them."""
+    (count,) = shape_of(index)
+    ones, zeros = b.splat(1, (count,), "f32"), b.splat(0, (rows,), "f32")
+    column = b.reshape(index, (count, 1))
+    return take(b, b.scatter(zeros, column, ones, [], [0], [0], COMBINE["sum"]), index, 0)
 
 
 @aten("index_select")
