@@ -1,80 +1,119 @@
-"""The cost model against measurements: published schedules, rebuilt and priced.
+"""The cost model against measurements: schedules, rebuilt as records and priced.
 
-`python benchmarks/calibration.py` prints the table of docs/performance.md. Rows are those of the
-hardware reference, 7.1, whose schedule is described; times were measured by others on real chips.
+    python benchmarks/calibration.py                       the table of docs/performance.md
+    python benchmarks/calibration.py --rows mine.json      your own rows (see measured_rows.py)
+    python benchmarks/calibration.py --matmul 4096 8192 8192 --schedule hoisted --target trn1
+    python benchmarks/calibration.py --matmul 1000 300 777 --dtype f32 --measured 0.5 --json
+
+Published rows are those of the hardware reference, 7.1, whose schedule is described; times were
+measured by others on real chips. Exit status 1 if a row cannot be read.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from schedules import Mamba, Matmul, Schedule, dependent_activations
+from matmul_schedule import NAMES, named
+from measured_rows import PUBLISHED, Row, read
+from rich.console import Console
 
 from neuronc.hardware import GENERATIONS
-
-_SHAPE = (4096, 8192, 8192)
+from neuronc.isa.table import Engine
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measurement."""
+class Priced:
+    """One row, measured and modelled."""
 
-    number: int
+    row: int
     name: str
     target: str
-    milliseconds: float
-    schedule: Matmul | Mamba | None
-    """None is row 16, a chain of activations."""
+    measured: float | None
+    modelled: float
+    tensor: float
+    """The share of the time for which the tensor engine is busy."""
+    note: str
 
-    def build(self) -> Schedule:
-        """The schedule as records."""
-        hw = GENERATIONS[self.target]
-        if self.schedule is None:
-            return dependent_activations(hw, _CHAIN)
-        return self.schedule.schedule(hw)
-
-
-_CHAIN = 1000
+    @property
+    def error(self) -> float | None:
+        """Of the model, relative to what was measured."""
+        return None if self.measured is None else self.modelled / self.measured - 1
 
 
-def _matmul(dtype: str, order: str, block: tuple[int, int, int], wide: bool = False) -> Matmul:
-    return Matmul(*_SHAPE, dtype, order, block, wide)
+def price(row: Row) -> Priced:
+    """A row's schedule through the timeline; times in milliseconds."""
+    schedule = row.build()
+    timeline = schedule.timeline()
+    milliseconds = timeline.seconds * 1e3
+    track = timeline.tracks.get(Engine.TENSOR)
+    tensor = float(track.busy.sum()) / timeline.seconds if track else 0.0
+    shape = (row.number, row.name, row.target, row.milliseconds, milliseconds, tensor)
+    return Priced(*shape, schedule.overflow())
 
 
-_TILED = ("mnk", (1, 1, 1))
-_HOISTED = ("mnk", (1, 64, 1))
-_BLOCKED = ("mnk", (2, 64, 2))
-_BLOCKED_K = ("nkm", (16, 8, 2), True)
-
-ROWS = (
-    Row(2, "matmul bf16, tiled", "trn1", 51.80, _matmul("bf16", *_TILED)),
-    Row(2, "matmul bf16, hoisted (optimization 1)", "trn1", 42.96, _matmul("bf16", *_HOISTED)),
-    Row(2, "matmul bf16, blocked 2 x 2 (2)", "trn1", 22.07, _matmul("bf16", *_BLOCKED)),
-    Row(1, "matmul bf16, blocked 16 x 2 x 8 (3)", "trn1", 6.97, _matmul("bf16", *_BLOCKED_K)),
-    Row(3, "matmul f32, tiled (v2)", "trn2", 39.9, _matmul("f32", *_TILED)),
-    Row(4, "matmul f32, hoisted (v3)", "trn2", 28.2, _matmul("f32", *_HOISTED)),
-    Row(5, "matmul f32, blocked (v4)", "trn2", 28.4, _matmul("f32", *_BLOCKED)),
-    Row(5, "matmul f32, blocked (v5)", "trn2", 28.30, _matmul("f32", *_BLOCKED_K)),
-    Row(9, "Mamba v1, 256 channels", "trn1", 0.17293, Mamba(256, 512, reload=True)),
-    Row(10, "Mamba v1, 4,096 channels", "trn1", 2.34, Mamba(4096, 512, reload=True)),
-    Row(10, "Mamba v2, 4,096 channels", "trn1", 1.61, Mamba(4096, 512)),
-    Row(11, "Mamba v3, 8,192 tokens", "trn1", 27.8, Mamba(4096, 8192)),
-    Row(16, "1,000 dependent activations", "trn1", 189e-6 * _CHAIN, None),
-)
-
-
-def main() -> None:
+def main() -> int:
     """Price every row and print the table."""
-    print("| row | schedule | target | measured, ms | modelled, ms | error |")
-    print("|---|---|---|---|---|---|")
-    errors: list[float] = []
-    for row in ROWS:
-        found = row.build().timeline().seconds * 1e3
-        errors.append(found / row.milliseconds - 1)
-        cells = f"| {row.number} | {row.name} | {row.target} | {row.milliseconds:.4g}"
-        print(f"{cells} | {found:.4g} | {errors[-1]:+.1%} |", flush=True)
-    print(f"\nmean absolute error {sum(map(abs, errors)) / len(errors):.1%}")
+    options = _parser().parse_args()
+    try:
+        rows = _rows(options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _print([price(row) for row in rows], options.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=Path, help="a JSON file of rows")
+    parser.add_argument("--matmul", type=int, nargs=3, metavar=("M", "K", "N"))
+    parser.add_argument("--schedule", choices=NAMES, default="tiled", help="of --matmul")
+    parser.add_argument("--dtype", default="bf16", help="of --matmul")
+    parser.add_argument("--target", choices=list(GENERATIONS), default="trn2", help="of --matmul")
+    parser.add_argument("--measured", type=float, metavar="MS", help="of --matmul")
+    parser.add_argument("--json", action="store_true")
+    return parser
+
+
+def _rows(options: argparse.Namespace) -> list[Row]:
+    if options.rows:
+        return read(options.rows)
+    if not options.matmul:
+        return list(PUBLISHED)
+    m, k, n = options.matmul
+    schedule = named(options.schedule, m, k, n, options.dtype)
+    name = f"matmul {options.dtype}, {options.schedule}"
+    return [Row(0, name, options.target, options.measured, schedule)]
+
+
+def _print(found: list[Priced], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([{**vars(row), "error": row.error} for row in found], indent=1))
+        return
+    print("| row | schedule | target | measured, ms | modelled, ms | error | tensor engine busy |")
+    print("|---|---|---|---|---|---|---|")
+    for row in found:
+        print(_line(row))
+    errors = [abs(row.error) for row in found if row.error is not None]
+    if errors:
+        print(f"\nmean absolute error {sum(errors) / len(errors):.1%}")
+    for row in found:
+        if row.note:
+            Console(stderr=True).print(f"note: {row.name} on {row.target}: {row.note}")
+
+
+def _line(row: Priced) -> str:
+    measured = "" if row.measured is None else f"{row.measured:.4g}"
+    error = "" if row.error is None else f"{row.error:+.1%}"
+    cells = (row.row or "", row.name, row.target, measured, f"{row.modelled:.4g}", error)
+    return f"| {' | '.join(map(str, cells))} | {row.tensor:.1%} |"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

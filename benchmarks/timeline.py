@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
-from schedules import Matmul
+from matmul_schedule import Matmul
 
 from neuronc.artifact.model import Artifact, Buffer, BufferKind, Call, Kernel
 from neuronc.hardware import TRN2
