@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from torch.utils import _pytree as pytree
 import neuronc
 import neuronc.torch
 from neuronc.torch.elements import to_numpy
+from neuronc.torch.table import name_of
 
 exported_program._collect_all_valid_cia_ops = functools.cache(
     exported_program._collect_all_valid_cia_ops
@@ -35,11 +37,13 @@ exported_program._collect_all_valid_cia_ops = functools.cache(
 WORKS, REFUSED, WRONG, CRASHED, NO_GRAPH = "works", "refused", "wrong", "crashed", "no graph"
 RANDOM = {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty"}
 """Operations whose values mean nothing."""
+SAMPLES_MAX = 60
+"""Of an operation, among which some are chosen."""
 TOLERANCE = {
     torch.float32: 1e-4,
-    torch.float64: 1e-4,
+    torch.float64: 1e-11,
     torch.complex64: 1e-4,
-    torch.complex128: 1e-4,
+    torch.complex128: 1e-11,
     torch.float16: 1e-2,
     torch.bfloat16: 6e-2,
 }
@@ -71,6 +75,8 @@ class Cell:
     sample: Sample
     status: str
     detail: str = ""
+    aten: list[str] = field(default_factory=list[str])
+    """The operations of the graph, before torch took it apart and after."""
 
 
 class Called(torch.nn.Module):
@@ -118,42 +124,168 @@ ANY_OF_EQUALS = {"topk": 1, "kthvalue": 1, "median": 0, "nanmedian": 0, "mode": 
 the dimension."""
 
 
-def samples(dtype: torch.dtype, each: int, only: str = "", every: int = 1) -> Iterator[Sample]:
-    """The first samples of every operation that takes the type, always the same."""
-    for info in op_db[::every]:
+def infos() -> list[Any]:
+    """The operations whose values mean something, each name once."""
+    named = {info.formatted_name: info for info in op_db if info.name not in RANDOM}
+    return list(named.values())
+
+
+def samples(
+    dtype: torch.dtype, each: int, only: str = "", every: int = 1, *, exact: bool = False,
+    gradients: bool = False,
+) -> Iterator[Sample]:  # fmt: skip
+    """Some samples of every operation that takes the type, always the same.
+
+    They are spread over all that there are, since those of one kind stand together.
+    """
+    for info in infos()[::every]:
         name = info.formatted_name
-        if only not in name or info.name in RANDOM or dtype not in info.supported_dtypes("cpu"):
+        wanted = name == only if exact else only in name
+        if not wanted or dtype not in info.supported_dtypes("cpu"):
             continue
         torch.manual_seed(0)
         np.random.seed(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            given = info.sample_inputs("cpu", dtype, requires_grad=False)
-            for index, sample in enumerate(itertools.islice(given, each)):
-                leaves, spec = pytree.tree_flatten(((sample.input, *sample.args), sample.kwargs))
-                call = Called(_judged(info, sample), leaves, spec)
-                yield Sample(name, dtype, index, call, leaves)
+            made = info.sample_inputs("cpu", dtype, requires_grad=gradients)
+            given = list(itertools.islice(made, SAMPLES_MAX))
+        for index in sorted({(2 * i + 1) * len(given) // (2 * each) for i in range(each)}):
+            if given:
+                yield sample_of(info, dtype, index, given[index])
+
+
+def sample_of(info: Any, dtype: torch.dtype, index: int, given: Any) -> Sample:
+    """One of the calls that `OpInfo` gives, or one of the same kind."""
+    leaves, spec = pytree.tree_flatten(((given.input, *given.args), given.kwargs))
+    call = Called(_judged(info, given), leaves, spec)
+    return Sample(info.formatted_name, dtype, index, call, leaves)
+
+
+def tensors_of(sample: Sample) -> list[torch.Tensor]:
+    """Its arguments that are tensors."""
+    return [x for x in sample.leaves if isinstance(x, torch.Tensor)]
+
+
+class Together(torch.nn.Module):
+    """Several samples as one program, which takes their tensors one after the other."""
+
+    def __init__(self, given: list[Sample]) -> None:
+        super().__init__()
+        self.calls = torch.nn.ModuleList([s.call for s in given])
+        self.counts = [len(tensors_of(s)) for s in given]
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        """The results of all, each flat."""
+        left = iter(tensors)
+        return [
+            pytree.tree_leaves(call(*itertools.islice(left, count)))
+            for call, count in zip(self.calls, self.counts, strict=True)
+        ]
 
 
 def attempt(sample: Sample) -> Cell:
     """Run one sample both ways."""
-    tensors = [x for x in sample.leaves if isinstance(x, torch.Tensor)]
+    (cell,) = attempt_all([sample])
+    return cell
+
+
+def attempt_all(given: Sequence[Sample]) -> list[Cell]:
+    """Run samples both ways, all in one program; where it fails, in two."""
+    cells: dict[int, Cell] = {}
+    wanted: dict[int, list[torch.Tensor]] = {}
+    for sample in given:
+        try:
+            found = _eager(sample, tensors_of(sample))
+        except Exception as error:
+            cells[id(sample)] = Cell(sample, NO_GRAPH, line(error))
+            continue
+        if found is None:
+            cells[id(sample)] = Cell(sample, NO_GRAPH, "random, or no tensors")
+        else:
+            wanted[id(sample)] = found
+    left = [s for s in given if id(s) in wanted]
+    cells |= {id(c.sample): c for c in _halved(left, wanted)}
+    return [cells[id(s)] for s in given]
+
+
+def _halved(given: Sequence[Sample], wanted: dict[int, list[torch.Tensor]]) -> list[Cell]:
+    """All that work together; who is named by an error alone, and the rest again."""
+    if not given:
+        return []
     try:
-        wanted = _eager(sample, tensors)
-        program = torch.export.export(sample.call, tuple(t.clone() for t in tensors))
-    except Exception as error:
-        return Cell(sample, NO_GRAPH, _line(error))
-    if wanted is None or any(map(_is_random, program.graph.nodes)):
-        return Cell(sample, NO_GRAPH, "random, or no tensors")
-    try:
-        compiled = neuronc.torch.compile_model(program)
-        found = neuronc.load(compiled)(*[to_numpy(t.contiguous()) for t in tensors])
+        return _together(given, wanted)
     except neuronc.NeuroncError as error:
-        return Cell(sample, REFUSED, _line(error))
+        status, detail, named = REFUSED, line(error), _numbers(str(error))
+    except _NoGraphError as error:
+        status, detail, named = NO_GRAPH, str(error), error.named
     except Exception as error:
-        return Cell(sample, CRASHED, _line(error))
-    problem = difference(found, wanted)
-    return Cell(sample, WRONG if problem else WORKS, problem)
+        status, detail, named = CRASHED, line(error), set[int]()
+    if len(given) == 1:
+        return [Cell(given[0], status, detail)]
+    if named:
+        apart = [s for i, s in enumerate(given) if i in named]
+        rest = [s for i, s in enumerate(given) if i not in named]
+        alone = [c for s in apart for c in _halved([s], wanted)]
+        return [*alone, *_halved(rest, wanted)]
+    half = len(given) // 2
+    return [*_halved(given[:half], wanted), *_halved(given[half:], wanted)]
+
+
+class _NoGraphError(Exception):
+    """torch.export cannot trace it, or what it traces is random."""
+
+    def __init__(self, text: str, named: set[int]) -> None:
+        super().__init__(text)
+        self.named = named
+
+
+def _numbers(text: str) -> set[int]:
+    """Which samples a message names, by their modules."""
+    return set(map(int, re.findall(r"calls\.(\d+)", text)))
+
+
+def _together(given: Sequence[Sample], wanted: dict[int, list[torch.Tensor]]) -> list[Cell]:
+    tensors = [t for s in given for t in tensors_of(s)]
+    try:
+        program = torch.export.export(Together(list(given)), tuple(t.clone() for t in tensors))
+    except Exception as error:
+        raise _NoGraphError(line(error), set()) from error
+    if drawn := {i for n in program.graph.nodes if _is_random(n) for i in _owners(n)}:
+        raise _NoGraphError("random", drawn)
+    names = _names(program.graph_module, len(given))
+    exported = neuronc.torch.export(program)
+    for more, kept in zip(_names(exported.program.graph_module, len(given)), names, strict=True):
+        kept |= more
+    run = neuronc.load(neuronc.torch.compile_exported(exported))
+    found = iter(run(*[to_numpy(t.contiguous()) for t in tensors]))
+    cells: list[Cell] = []
+    for sample, seen in zip(given, names, strict=True):
+        want = wanted[id(sample)]
+        problem = difference([next(found) for _ in want], want)
+        cells.append(Cell(sample, WRONG if problem else WORKS, problem, sorted(seen)))
+    return cells
+
+
+def _owners(node: torch.fx.Node) -> set[int]:
+    """The sample that a node belongs to, known by the module that it comes from."""
+    paths = [path for path, _ in node.meta.get("nn_module_stack", {}).values()]
+    return {i for path in paths for i in _numbers(path)}
+
+
+def _names(graph: torch.fx.GraphModule, count: int) -> list[set[str]]:
+    """The operations that each sample calls."""
+    found: list[set[str]] = [set() for _ in range(count)]
+    for node in graph.graph.nodes:
+        if node.op == "call_function" and "." in name_of(node.target):
+            for owner in _owners(node):
+                found[owner].add(name_of(node.target))
+    return found
+
+
+def names_of(graph: torch.fx.GraphModule) -> set[str]:
+    """The operations that a graph calls."""
+    nodes = [n for n in graph.graph.nodes if n.op == "call_function"]
+    return {name_of(n.target) for n in nodes if "." in name_of(n.target)}
 
 
 def _is_random(node: torch.fx.Node) -> bool:
@@ -202,7 +334,7 @@ def _error(ours: Any, want: Any) -> float:
     return float(np.max(np.abs(x[finite] - y[finite]), initial=0.0)) / scale
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
     """The first two lines of a message that say something, and the type."""
     code = getattr(error, "code", "")
     text = " ".join(str(error).split())[:300]

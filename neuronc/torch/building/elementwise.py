@@ -90,6 +90,9 @@ class Elementwise(Movement):
         if is_complex(element_of(x)) and not is_complex(element):
             part = element_of(x)[len("complex<") : -1]
             return self.convert(self.one("real", [x], shape_of(x), part), element)
+        if is_float(element_of(x)) and element in _NARROW:
+            # What is out of range wraps around in torch, and would saturate in StableHLO.
+            x = self.one("convert", [x], shape_of(x), "i32")
         return self.one("convert", [x], shape_of(x), element)
 
     def compare(self, direction: str, x: Value, y: Value) -> Value:
@@ -118,4 +121,5 @@ def _bits(array: NDArray[Any]) -> NDArray[Any]:
     return array.view(f"u{array.dtype.itemsize}")
 
 
+_NARROW = ("i8", "i16", "ui8", "ui16")
 _NAMES = {dtype: element for element, dtype in NUMPY_OF.items()}

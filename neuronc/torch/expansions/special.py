@@ -63,7 +63,7 @@ def _scaled_i(order: int, x: Tensor) -> Tensor:
     near = integral(trapezoid(pi, POINTS), integrand, x.dtype) / pi
     safe = size.clamp(min=LARGE)
     terms = series(_ratio(order, safe, -1), torch.ones_like(x), 12)
-    made = torch.where(size > LARGE, sum(terms) / torch.sqrt(2 * pi * safe), near)
+    made = torch.where(size > LARGE, sum(terms) / (sqrt(2 * pi) * torch.sqrt(safe)), near)
     made = torch.where(x.isnan(), x, made)
     return made if order == 0 else made * torch.sign(x)
 

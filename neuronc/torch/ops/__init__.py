@@ -6,7 +6,9 @@ from typing import Any
 
 from neuronc.torch.ops import (
     activation,
+    arithmetic,
     attention,
+    comparison,
     complex,
     contraction,
     control,
@@ -31,6 +33,8 @@ from neuronc.torch.table import CUSTOM, EMITTERS, Emitter, name_of
 
 TOPICS = (
     elementwise,
+    arithmetic,
+    comparison,
     activation,
     complex,
     reductions,

@@ -66,6 +66,7 @@ def ones(s: Scope, *_: object, **__: object) -> Value:
     return s.fit(1)
 
 
+@prims("scalar_tensor")
 @aten("scalar_tensor")
 def scalar_tensor(s: Scope, value: Number, **_: object) -> Value:
     """One number."""

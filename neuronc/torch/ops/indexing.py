@@ -15,7 +15,7 @@ from torch.fx import Node
 
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value, element_of, shape_of
-from neuronc.torch.ops.elementwise import floored
+from neuronc.torch.ops.arithmetic import floored
 from neuronc.torch.ops.reductions import highest, lowest, running
 from neuronc.torch.ranges.interval import Range
 from neuronc.torch.scope import Scope, axis, is_real

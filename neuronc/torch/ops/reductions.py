@@ -293,6 +293,11 @@ def _running_extreme(largest: bool) -> Emitter:
             before = b.pad(value, edge, low, high)
             before_at = b.pad(index, b.splat(0, (), "i32"), low, high)
             ahead = b.compare("GT" if largest else "LT", before, value)
+            if is_float(element):
+                # NaN stays ahead of all, and the last one of several is the one that is named.
+                number = b.compare("EQ", value, value)
+                lost = b.binary("and", b.compare("NE", before, before), number)
+                ahead = b.binary("or", b.binary("and", ahead, number), lost)
             value, index = b.select(ahead, before, value), b.select(ahead, before_at, index)
             reach *= 2
         return [value, index]
