@@ -15,6 +15,7 @@ import torch
 from torch.export import ExportedProgram
 
 from neuronc.errors import UnsupportedError
+from neuronc.torch.caches import register_caches
 
 REFUSALS = {
     "torch._dynamo.exc": ("TorchDynamoException",),
@@ -41,6 +42,7 @@ def trace(
     Raises:
         UnsupportedError: torch cannot trace it.
     """
+    register_caches(model)
     try:
         with torch.no_grad():
             return torch.export.export(
