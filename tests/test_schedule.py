@@ -11,11 +11,12 @@ from xdsl.ir import Block, Region
 
 from neuronc.backend.allocate import allocate
 from neuronc.backend.cost import kernel_seconds
+from neuronc.backend.dependences import places_of
 from neuronc.backend.emit import Emitted, Sources, emit
 from neuronc.backend.kernels import split
 from neuronc.backend.schedule import RECORDS_MAX, schedule
 from neuronc.backend.select import Select
-from neuronc.backend.synchronize import places_of, synchronize
+from neuronc.backend.synchronize import synchronize
 from neuronc.dialects.tile import KernelOp
 from neuronc.dialects.types import tensor
 from neuronc.dtypes import BY_NAME
@@ -73,8 +74,9 @@ def test_no_record_overtakes_one_that_it_conflicts_with() -> None:
     """Per place, the writes and what lies between two of them are the same before and after."""
 
     def history(emitted: Emitted) -> list[list[Counter[bytes]]]:
-        numbers, places = places_of(emitted)
-        out: list[list[Counter[bytes]]] = [[Counter()] for _ in places]
+        numbers: list[list[int]] = places_of(emitted).numbers.tolist()
+        count = max(map(max, numbers)) + 1
+        out: list[list[Counter[bytes]]] = [[Counter()] for _ in range(count)]
         for row, (slots, writes) in enumerate(zip(numbers, emitted.written.tolist(), strict=True)):
             key = emitted.records[row].tobytes()
             for slot, is_write in zip(slots, writes, strict=True):

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 
 import numpy as np
 
+from neuronc.backend.dependences import dependences
 from neuronc.backend.emit import Emitted
-from neuronc.backend.synchronize import Place, places_of
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.isa.instructions import Activation, Copy, Library, Transpose
@@ -35,6 +36,7 @@ LEAD_RECORDS = 128
 """Transposes go this much before what reads them, or they would wait for an idle tensor engine."""
 _FLOATS = [BY_NAME[name].code for name in ("f32", "bf16", "f16")]
 _SHARED = (Engine.VECTOR, Engine.SCALAR)
+_NEVER = float("inf")
 
 
 def schedule(emitted: Emitted, hw: Generation) -> Emitted:
@@ -58,50 +60,13 @@ class _Graph:
 
 
 def _graph(emitted: Emitted) -> _Graph:
-    numbers, places = places_of(emitted)
-    written: list[list[bool]] = emitted.written.tolist()
-    count = len(numbers)
-    graph = _Graph([[] for _ in range(count)], [0] * count, list(range(count)))
-    writer = [-1] * len(places)
-    readers: list[list[int]] = [[] for _ in places]
-    for row, (slots, writes) in enumerate(zip(numbers, written, strict=True)):
-        before: set[int] = set()
-        for slot, is_write in zip(slots, writes, strict=True):
-            if slot >= 0:
-                _depend(places[slot], row, is_write, writer, readers, before, graph)
-        for other in before:
-            graph.successors[other].append(row)
-        graph.waiting[row] = len(before)
-        for slot, is_write in zip(slots, writes, strict=True):
-            if slot < 0:
-                continue
-            if is_write:
-                writer[slot] = row
-                readers[slot] = []
-            else:
-                readers[slot].append(row)
-    return graph
-
-
-def _depend(
-    place: Place,
-    row: int,
-    is_write: bool,
-    writer: list[int],
-    readers: list[list[int]],
-    before: set[int],
-    graph: _Graph,
-) -> None:
-    """Add what a record that touches a place must follow."""
-    for other in place.overlaps:
-        last = writer[other]
-        if last >= 0:
-            before.add(last)
-            # Another write of the same block is read by the same one after it.
-            if graph.first_reader[last] == last:
-                graph.first_reader[last] = row
-        if is_write:
-            before.update(readers[other])
+    found, count = dependences(emitted), len(emitted.records)
+    order = np.argsort(found.earlier, kind="stable")
+    later: list[int] = found.later[order].tolist()
+    ends = np.cumsum(np.bincount(found.earlier, minlength=count)).tolist()
+    successors = [later[a:b] for a, b in pairwise([0, *ends])]
+    waiting = np.bincount(found.later, minlength=count)
+    return _Graph(successors, waiting.tolist(), found.first_reader.tolist())
 
 
 @dataclass
@@ -155,12 +120,12 @@ class _Simulation:
         self.coming: list[list[tuple[float, int, int]]] = [[] for _ in ENGINES]
         self.here: list[list[tuple[int, int]]] = [[] for _ in ENGINES]
         self.priority = self._priorities()
+        self.starts = [_NEVER] * len(ENGINES)
+        self.changed = set(range(len(ENGINES)))
         for row, waiting in enumerate(self.graph.waiting):
             if not waiting:
                 self._arrive(row)
-        order: list[int] = []
-        while len(order) < count:
-            order.append(self._take())
+        order = [self._take() for _ in range(count)]
         return np.array(order), np.array(self.maker)
 
     def _priorities(self) -> list[int]:
@@ -178,14 +143,15 @@ class _Simulation:
         entry = (self.ready[row] + begin, self.priority[row], row)
         for queue in _SHARED if engine < 0 else (engine,):
             heappush(self.coming[queue], entry)
+            self.changed.add(queue)
 
     def _take(self) -> int:
         """Start the next record on the engine that can start one first."""
-        best, at = float("inf"), -1
-        for engine, free in enumerate(self.free):
-            start = self._start(engine, free)
-            if start < best:
-                best, at = start, engine
+        for engine in self.changed:
+            self.starts[engine] = self._start(engine)
+        self.changed.clear()
+        best = min(self.starts)
+        at = self.starts.index(best)
         if at in DMA_QUEUES:
             at = min(DMA_QUEUES, key=lambda queue: self._head_ready(queue, best))
         self._admit(at, best)
@@ -205,39 +171,48 @@ class _Simulation:
         """Since when the next transfer of a queue is ready: both share the engines in turn."""
         self._admit(queue, now)
         here = self.here[queue]
-        return self.ready[here[0][1]] if here else float("inf")
+        return self.ready[here[0][1]] if here else _NEVER
 
-    def _start(self, engine: int, free: float) -> float:
+    def _start(self, engine: int) -> float:
         """When the engine can start its next record."""
-        here, coming = self.here[engine], self.coming[engine]
+        here, coming, free = self.here[engine], self.coming[engine], self.free[engine]
         while here and self.taken[here[0][1]]:
             heappop(here)
         if here:
             return free
         while coming and self.taken[coming[0][2]]:
             heappop(coming)
-        return max(free, coming[0][0]) if coming else float("inf")
+        return max(free, coming[0][0]) if coming else _NEVER
 
     def _run(self, row: int, engine: int, start: float) -> None:
         end = start + self.seconds[engine][row]
         self.taken[row], self.maker[row] = True, engine
+        # The other engine that might have taken it has another record next.
+        self.changed.update(_SHARED if self.engines[row] < 0 else (engine,))
         if engine in DMA_QUEUES:
             # The queues share the DMA engines; the last bytes of a transfer overlap the next one.
             self.free[DMA_QUEUES[0]] = self.free[DMA_QUEUES[1]] = end
+            self.changed.update(DMA_QUEUES)
             end = max(end, start + self.hw.dma_transfer_min_seconds)
         else:
             if self.tables[row] not in (0, self.loaded):
                 self.loaded = self.tables[row]
                 end += self.hw.activation_table_seconds
             self.free[engine] = end
+        self._release(row, engine, end)
+
+    def _release(self, row: int, engine: int, end: float) -> None:
+        """Let what follows a record see its end."""
         seen = end + self.latency[engine]
+        # A queue begins its transfers in order, and does not wait for the end of one.
+        mine = 0.0 if engine in DMA_QUEUES else end
+        ready, waiting, engines = self.ready, self.graph.waiting, self.engines
         for after in self.graph.successors[row]:
-            other = self.engines[after]
-            # A queue begins its transfers in order, and does not wait for the end of one.
-            known = seen if other != engine else 0.0 if engine in DMA_QUEUES else end
-            self.ready[after] = max(self.ready[after], known)
-            self.graph.waiting[after] -= 1
-            if not self.graph.waiting[after]:
+            known = mine if engines[after] == engine else seen
+            if known > ready[after]:
+                ready[after] = known
+            waiting[after] -= 1
+            if not waiting[after]:
                 self._arrive(after)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import cast
 
@@ -134,9 +135,7 @@ class Builder:
         tiles: int = 1,
     ) -> Ref:
         """Reserve a block on chip; of several equal `tiles`, where each access stays in one."""
-        kind = BlockType(
-            StringAttr(memory), IntAttr(partitions), IntAttr(columns), StringAttr(element.name)
-        )
+        kind = _block_type(memory, partitions, columns, element.name)
         attributes = {"tiles": IntAttr(tiles)} if tiles > 1 else {}
         op = AllocOp.create(result_types=[kind], attributes=attributes)
         self._blocks[-1].add_op(op)
@@ -183,9 +182,9 @@ class Builder:
         wrapped = {name: _wrap(value) for name, value in attributes.items() if value is not None}
         wrapped["access"] = ArrayAttr([AccessAttr(_normal(access)) for _, access in operands])
         if self.loc:
-            wrapped["loc"] = StringAttr(self.loc)
+            wrapped["loc"] = _string(self.loc)
         if self.source:
-            wrapped["source"] = StringAttr(self.source)
+            wrapped["source"] = _string(self.source)
         op = cls.create(operands=[value for value, _ in operands], attributes=wrapped)
         self._blocks[-1].add_op(op)
 
@@ -350,12 +349,22 @@ def _wrap(value: object) -> Attribute:
         case Attribute():
             return value
         case bool() | int():
-            return IntAttr(int(value))
+            return _integer(int(value))
         case float():
             return FloatAttr(value, f64)
         case str():
-            return StringAttr(value)
+            return _string(value)
         case tuple():
             return ArrayAttr([_wrap(item) for item in cast(tuple[object, ...], value)])
         case _:
             raise TypeError(f"no attribute for {value!r}")
+
+
+# xDSL verifies an attribute whenever it makes one, and kernels repeat a few of them all the time.
+_string = lru_cache(maxsize=1 << 12)(StringAttr)
+_integer = lru_cache(maxsize=1 << 12)(IntAttr[int])
+
+
+@lru_cache(maxsize=1 << 12)
+def _block_type(memory: str, partitions: int, columns: int, element: str) -> BlockType:
+    return BlockType(StringAttr(memory), IntAttr(partitions), IntAttr(columns), StringAttr(element))

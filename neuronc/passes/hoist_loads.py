@@ -89,11 +89,11 @@ def _visit(block: Block, depth: int, written: set[SSAValue], room: _Room) -> Non
 
 def _loads(block: Block, written: set[SSAValue]) -> Iterator[_Load]:
     """The blocks that are filled in this block of ops, and by loads alone."""
-    for alloc in [op for op in block.ops if isinstance(op, AllocOp)]:
+    order = {op: i for i, op in enumerate(block.ops)}
+    for alloc in [op for op in order if isinstance(op, AllocOp)]:
         writers = [u.operation for u in alloc.block.uses if _writes(u.operation, u.index)]
         loads = [op for op in writers if isinstance(op, DmaOp) and _is_load(op, block, written)]
         if loads and len(loads) == len(writers):
-            order = {op: i for i, op in enumerate(block.ops)}
             yield _Load(alloc, tuple(sorted(loads, key=order.__getitem__)))
 
 
