@@ -21,6 +21,7 @@ from neuronc.cache import (
     LIMIT_BYTES,
     Cache,
     Explanation,
+    Parts,
     chosen_directory,
     parts_of,
     weight_parts,
@@ -59,6 +60,8 @@ class Compiled:
     """What the compilation did, and how long that took."""
     cached: bool = field(default=False, compare=False)
     """Whether it is from a cache, and nothing was compiled."""
+    not_kept: str = field(default="", compare=False)
+    """Why a cache that was asked for did not keep it."""
 
     @cached_property
     def report(self) -> Report:
@@ -126,11 +129,21 @@ def compile(
     times = PassTimes()
     observers = [times, observe] + ([write_stages(dump_ir)] if dump_ir is not None else [])
     options = replace(_options(target, shapes), weights=weights, external=named, progress=progress)
+    if kept is not None:
+        kept.make()
     artifact = compile_artifact(source, name, options, together(observers))
     artifact = replace(artifact, provenance=provenance(source, flags))
-    if kept is not None:
+    not_kept = _keep(kept, parts, artifact) if kept is not None else ""
+    return replace(_compiled(artifact, beside, tuple(times.passes)), not_kept=not_kept)
+
+
+def _keep(kept: Cache, parts: Parts, artifact: Artifact) -> str:
+    """Put an artifact into the cache, or say why not: it may be full, or only be read by us."""
+    try:
         kept.put(parts, artifact)
-    return _compiled(artifact, beside, tuple(times.passes))
+    except InputError as error:
+        return f"{kept.directory}: {error.problem}; compiled without keeping it"
+    return ""
 
 
 def _compiled(

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from numpy.typing import NDArray
 
@@ -51,6 +51,7 @@ class Entry:
 
     key: str
     parts: Parts
+    """Empty where they are missing or damaged; the artifact may still be good."""
     path: Path
     bytes: int
     used: float
@@ -66,11 +67,15 @@ class Explanation:
     nearest: Entry | None
     differences: Mapping[str, tuple[str, str]]
     """Of each part that differs, what it was and what it is."""
+    damaged: bool = False
+    """Whether there is an entry, but not as it was written."""
 
     def __str__(self) -> str:
         """As `neuronc cache explain` prints it."""
         if self.hit:
             return f"in the cache as {self.key[:16]}"
+        if self.damaged:
+            return f"in the cache as {self.key[:16]}, but damaged: it will be compiled again"
         if self.nearest is None:
             return "not in the cache, which is empty"
         lines = [f"not in the cache; the entry most like it is {self.nearest.key[:16]}:"]
@@ -135,17 +140,24 @@ class Cache:
             os.utime(path)
         return artifact
 
-    def put(self, parts: Parts, artifact: Artifact) -> None:
-        """Keep an artifact, and let the oldest go if there are too many.
+    def make(self) -> None:
+        """Make the directory, if there is none.
 
         Raises:
-            InputError: the directory cannot be made or written.
+            InputError: it cannot be made.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             problem = f"cannot make this directory: {error.strerror or error}"
             raise InputError(os.fspath(self.directory), problem, code="NRC-0605") from None
+
+    def put(self, parts: Parts, artifact: Artifact) -> None:
+        """Keep an artifact, and let the oldest go if there are too many.
+
+        Raises:
+            InputError: the directory cannot be written.
+        """
         path = self._path(key_of(parts))
         mark = f".{os.getpid()}.{threading.get_ident()}.tmp"
         temporary = path.with_name(path.name + mark)
@@ -167,9 +179,14 @@ class Cache:
 
     def explain(self, parts: Parts) -> Explanation:
         """Whether there is an entry, and if not, what differs from the nearest."""
-        key, entries = key_of(parts), self.entries()
-        if any(entry.key == key for entry in entries):
+        key = key_of(parts)
+        try:
+            read(self._path(key), check=True)
             return Explanation(key, True, None, {})
+        except ArtifactError:
+            return Explanation(key, False, None, {}, damaged=True)
+        except InputError:
+            entries = [entry for entry in self.entries() if entry.parts]
         if not entries:
             return Explanation(key, False, None, {})
         nearest = min(entries, key=lambda entry: _distance(entry.parts, parts))
@@ -188,9 +205,9 @@ class Cache:
     def _entries(self) -> Iterator[Entry]:
         for path in self.directory.glob("*.neff"):
             # Another process may remove an entry, or be writing it.
-            with suppress(OSError, ValueError):
+            with suppress(OSError):
                 status = path.stat()
-                parts = json.loads(path.with_suffix(".json").read_text())
+                parts = _read_parts(path.with_suffix(".json"))
                 yield Entry(path.stem, parts, path, status.st_size, status.st_mtime)
 
     def _evict(self, kept: Path) -> None:
@@ -200,7 +217,8 @@ class Cache:
             total += entry.bytes
             if total > self.limit_bytes and entry.path != kept:
                 self._remove(entry.path)
-        for path in self.directory.glob("*tmp"):
+        parts = (p for p in self.directory.glob("*.json") if not p.with_suffix(".neff").exists())
+        for path in (*self.directory.glob("*tmp"), *parts):
             with suppress(OSError):
                 if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                     path.unlink()
@@ -227,6 +245,15 @@ def _compiler() -> dict[str, str]:
         digest.update(os.fsencode(path.relative_to(root)) + b"\0" + path.read_bytes() + b"\0")
     parts = {"compiler": f"neuronc {VERSION} {digest.hexdigest()[:16]}"}
     return parts | {name: version(name) for name in _LIBRARIES}
+
+
+def _read_parts(path: Path) -> Parts:
+    """What an entry says it is; nothing if it cannot be read."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return cast("Parts", found) if isinstance(found, dict) else {}
 
 
 def _digest(data: bytes) -> str:

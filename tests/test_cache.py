@@ -208,3 +208,67 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="NRC-0605"):
         neuronc.compile(PROGRAM, cache_dir=tmp_path / "file")
+
+
+def test_a_directory_that_cannot_be_written_costs_only_the_keeping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, kept = tmp_path / "p.mlir", tmp_path / "kept"
+    program.write_text(PROGRAM)
+    line = ["compile", str(program), "-o", str(tmp_path / "p.neff"), "--cache-dir", str(kept)]
+    assert main(line) == 0
+    whole = (tmp_path / "p.neff").read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise InputError("x", "cannot write: read-only file system", code="NRC-0605")
+
+    monkeypatch.setattr(cache, "write", refuse)
+    monkeypatch.setattr(os, "utime", lambda *_: (_ for _ in ()).throw(OSError()))
+    capsys.readouterr()
+    assert main(line) == 0
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[0].endswith("(from the cache)"), err) == (True, "")
+    assert main([*line, "--target", "trn1"]) == 0
+    assert "read-only file system; compiled without keeping it" in capsys.readouterr().err
+    assert (tmp_path / "p.neff").read_bytes() != whole
+    assert [entry.parts["flag target"] for entry in cache.Cache(kept).entries()] == ["trn2"]
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "[1]", None])
+def test_an_entry_without_its_description_counts_and_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None
+) -> None:
+    neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    described = only(tmp_path).with_suffix(".json")
+    described.write_text(text) if text is not None else described.unlink()
+    assert explain(PROGRAM, tmp_path).startswith("in the cache as ")
+    assert explain(OTHER, tmp_path) == "not in the cache, which is empty"
+    assert main(["cache", "list", "--cache-dir", str(tmp_path)]) == 0
+    assert "its description is damaged" in capsys.readouterr().out
+    assert neuronc.compile(PROGRAM, cache_dir=tmp_path).cached
+    neuronc.compile(OTHER, cache_dir=tmp_path, cache_limit_bytes=0)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert cache.Cache(tmp_path).clear() == 1
+
+
+def test_explain_tells_a_damaged_entry(tmp_path: Path) -> None:
+    neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    path = only(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert explain(PROGRAM, tmp_path).endswith("but damaged: it will be compiled again")
+    assert path.exists()
+
+
+def test_a_description_whose_entry_is_gone_goes_too(tmp_path: Path) -> None:
+    neuronc.compile(PROGRAM, cache_dir=tmp_path)
+    only(tmp_path).unlink()
+    (described,) = tmp_path.iterdir()
+    os.utime(described, (0, 0))
+    neuronc.compile(OTHER, cache_dir=tmp_path)
+    assert not described.exists()
+
+
+def test_a_limit_is_a_number(tmp_path: Path) -> None:
+    for limit in ("-1", "abc", "1.5"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["compile", "p.mlir", "-o", "p.neff", "--cache-limit", limit])

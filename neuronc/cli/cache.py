@@ -61,8 +61,8 @@ def run(args: Namespace) -> None:
         )
         print(f"{name}: {found}")
     elif args.action == "list":
-        for entry in Cache(directory).entries():
-            print(_line(entry))
+        entries = Cache(directory).entries()
+        print("\n".join(map(_line, entries)) or f"{directory}: no entries")
     else:
         print(f"{directory}: removed {Cache(directory).clear()}")
 
@@ -74,5 +74,5 @@ def _line(entry: Entry) -> str:
         for name, value in entry.parts.items()
         if name.startswith("flag ")
     )
-    size, name = format_bytes(entry.bytes), entry.parts.get("name", "")
+    size, name = format_bytes(entry.bytes), entry.parts.get("name", "(its description is damaged)")
     return f"{entry.key[:16]}  {used}  {size:>10}  {name}  {flags}"

@@ -48,7 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     add("--dump-ir", type=Path, metavar="DIR", help="write the IR after each stage into DIR")
     configure_cache(parser)
     limit = "MiB that the cache keeps; what was not used for longest goes (default: %(default)s)"
-    add("--cache-limit", type=int, default=LIMIT_BYTES >> 20, metavar="MIB", help=limit)
+    add("--cache-limit", type=_mebibytes, default=LIMIT_BYTES >> 20, metavar="MIB", help=limit)
     add("--time-passes", action="store_true", help="print how long each pass took")
     add("--json", action="store_true", help="print the report as JSON")
     add("-q", "--quiet", action="store_true", help="print no report and no progress")
@@ -64,6 +64,8 @@ def run(args: Namespace) -> None:
         raise ArgumentTypeError("-o FILE is required, unless --stop-after prints the IR")
     compiled = _compile(args)
     compiled.save(args.output)
+    if compiled.not_kept:
+        print(f"warning: {compiled.not_kept}", file=sys.stderr)
     if args.time_passes and not args.json:
         print(_times(compiled.passes), file=sys.stderr)
     if not args.quiet:
@@ -116,6 +118,12 @@ def _lower(args: Namespace) -> str:
             name=name,
             observe=watching.observe,
         )
+
+
+def _mebibytes(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is no number of MiB")
+    return int(text)
 
 
 def _json(compiled: api.Compiled) -> str:
