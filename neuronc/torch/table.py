@@ -53,8 +53,6 @@ REFUSED: dict[str, str] = {
     "aten.linalg_lstsq.default": "the shape of its result depends on the values",
     "aten.linalg_ldl_factor_ex.default": "the library has no Bunch-Kaufman factorisation",
     "aten.linalg_ldl_solve.default": "the library has no Bunch-Kaufman factorisation",
-    "aten.polygamma.default": "CHLO's series for it loses digits below 0",
-    "prims.zeta.default": "CHLO's series for it loses digits below 0",
     "aten._sparse_mm_reduce_impl.default": "sparse layouts have no static shape",
 }
 """Why, for operations that cannot be supported in a static graph."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from neuronc.torch.expansions import (
     bags,
+    gamma,
     gradients,
+    histograms,
     linear_algebra,
     loss,
     order,
@@ -24,7 +26,9 @@ ROOMS = (
     linear_algebra,
     order,
     windows,
+    histograms,
     special,
+    gamma,
     sampling,
     bags,
     loss,

@@ -1,4 +1,4 @@
-"""What goes by rank and frequency: medians, modes, histograms; and writing by index."""
+"""What goes by rank and frequency: medians and modes; and writing by index."""
 
 from __future__ import annotations
 
@@ -108,39 +108,6 @@ def searchsorted(
     ordered = edges if sorter is None else edges.gather(-1, sorter)
     below = ordered <= value if right or side == "right" else ordered < value
     return below.sum(-1).to(dtype)
-
-
-@expands("histogram.bins_tensor")
-def histogram(
-    x: Tensor, bins: Tensor, *, weight: Tensor | None = None, density: bool = False
-) -> tuple[Tensor, Tensor]:
-    """How many elements, or what weight, lie between each pair of edges; the last one closed."""
-    flat = x.reshape(-1, 1)
-    inside = (flat >= bins[:-1]) & ((flat < bins[1:]) | (flat == bins[-1]) & (bins[1:] == bins[-1]))
-    shares = inside.to(bins.dtype)
-    if weight is not None:
-        shares = shares * weight.reshape(-1, 1)
-    found = shares.sum(0)
-    if density:
-        found = found / (found.sum() * (bins[1:] - bins[:-1]))
-    return found, bins.clone()
-
-
-@expands("histogram.bin_ct")
-def histogram_of(
-    x: Tensor, bins: int = 100, *, range: Any = None, weight: Tensor | None = None,
-    density: bool = False,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The same with equal bins between two bounds, or the least and the largest element."""
-    low, high = range if range is not None else (x.min(), x.max())
-    steps = torch.arange(bins + 1, dtype=x.dtype) / bins
-    low, high = (
-        v if isinstance(v, Tensor) else torch.full((), v, dtype=x.dtype) for v in (low, high)
-    )
-    same = low == high
-    low, high = torch.where(same, low - 0.5, low), torch.where(same, high + 0.5, high)
-    edges = torch.where(steps < 0.5, low + (high - low) * steps, high - (high - low) * (1 - steps))
-    return histogram(x, edges, weight=weight, density=density)
 
 
 @expands("nonzero_static")

@@ -16,6 +16,7 @@ from neuronc.torch.ops import (
     elementwise,
     factors,
     factory,
+    gamma,
     indexing,
     linear_algebra,
     norm,
@@ -55,6 +56,7 @@ TOPICS = (
     linear_algebra,
     factors,
     polynomials,
+    gamma,
 )
 """In the order of the page."""
 primitives.alias_primitives()

@@ -343,3 +343,14 @@ def count_nonzero(s: Scope, x: Value, dim: Dims = None) -> Value:
     """How many differ from zero."""
     ones = s.b.convert(s.b.convert(x, "i1"), s.out.element)
     return _finish(s, s.b.fold("add", ones, 0, axes(dim, x)))
+
+
+@aten("hash_tensor")
+def hash_tensor(
+    s: Scope, x: Value, dim: Dims = None, keepdim: bool = False, mode: int = 0
+) -> Value:
+    """All bits of the 64-bit elements, each counted modulo 2."""
+    b = s.b
+    wide = b.convert(x, "f64" if is_float(element_of(x)) else "i64")
+    bits = b.one("bitcast_convert", [wide], shape_of(x), "ui64")
+    return _finish(s, b.fold("xor", bits, 0, axes(dim, x)))
