@@ -2,7 +2,8 @@
 
     python benchmarks/growth.py                          tables
     python benchmarks/growth.py --plot docs/growth.svg   and a plot (pip install matplotlib)
-    python benchmarks/growth.py --sweeps layers --runs 5
+    python benchmarks/growth.py --sweeps layers --runs 5 --json > layers.json
+    python benchmarks/growth.py --read layers.json width.json --plot docs/growth.svg
 
 GPT-2's prefill in f32 with weights as arguments. One of layers, width and sequence varies, the
 others stay small, so that no more than one thing grows. Compile time is CPU time of this process,
@@ -89,10 +90,10 @@ class Row:
 
 HEADERS = ("compile", "artifact", "kernels", "modelled", "run")
 PLOTTED: dict[str, tuple[str, Callable[[Row], float | None]]] = {
-    "compile, s": ("tab:blue", lambda row: row.compile_seconds),
+    "compile time, s": ("tab:blue", lambda row: row.compile_seconds),
     "artifact, MB": ("tab:orange", lambda row: row.artifact_bytes / 1e6),
-    "modelled, ms": ("tab:green", lambda row: row.modelled_seconds * 1e3),
-    "run, s": ("tab:red", lambda row: row.run_seconds),
+    "modelled time, s": ("tab:green", lambda row: row.modelled_seconds),
+    "run time, s": ("tab:red", lambda row: row.run_seconds),
 }
 
 
@@ -128,6 +129,12 @@ def run_time(compiled: neuronc.Compiled, model: Model, runs: int) -> float:
     return seconds(lambda: program(*inputs), time.perf_counter, runs)
 
 
+def read_rows(paths: Sequence[Path]) -> list[list[Row]]:
+    """The sweeps of some runs with `--json`."""
+    rows = [Row(**row) for path in paths for row in json.loads(path.read_text())]
+    return [[row for row in rows if row.sweep == sweep] for sweep in {row.sweep: 0 for row in rows}]
+
+
 def table(rows: Sequence[Row]) -> Table:
     """The rows of one sweep for people."""
     result = Table(rows[0].sweep, *HEADERS)
@@ -143,18 +150,25 @@ def plot(sweeps: Sequence[Sequence[Row]], path: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "neuronc"
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(sweeps), figsize=(4 * len(sweeps), 3.4), squeeze=False)
+    figure, panels = pyplot.subplots(
+        1, len(sweeps), figsize=(4 * len(sweeps), 4), squeeze=False, sharey=True
+    )
     for panel, rows in zip(panels[0], sweeps, strict=True):
+        values = [row.value for row in rows]
         for label, (color, get) in PLOTTED.items():
             known = [(row.value, y) for row in rows if (y := get(row)) is not None]
             if known:
                 panel.plot(*zip(*known, strict=True), marker="o", color=color, label=label)
+        # Where a cost is in proportion to what varies, its line is parallel to this one.
+        slope = [1e-4 * value / values[0] for value in values]
+        panel.plot(values, slope, ":", color="gray", label="in proportion")
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
+        panel.set_xticks(values, [str(value) for value in values])
         panel.set_xlabel(rows[0].sweep)
         panel.grid(alpha=0.3)
-    panels[0][0].legend(fontsize=8)
-    figure.tight_layout()
+    figure.legend(*panels[0][0].get_legend_handles_labels(), ncols=5, loc="upper center")
+    figure.tight_layout(rect=(0, 0, 1, 0.92))
     figure.savefig(path, metadata={"Date": None})
 
 
@@ -168,12 +182,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--target", default="trn2")
     parser.add_argument("--plot", type=Path, metavar="SVG")
+    text = "rows that --json printed, instead of measuring"
+    parser.add_argument("--read", type=Path, nargs="+", metavar="JSON", help=text)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
-    sweeps = [
-        [measure(sweep, value, options.target, options.runs) for value in SWEEPS[sweep]]
-        for sweep in cast("list[str]", options.sweeps)
-    ]
+    if options.read:
+        sweeps = read_rows(options.read)
+    else:
+        sweeps = [
+            [measure(sweep, value, options.target, options.runs) for value in SWEEPS[sweep]]
+            for sweep in cast("list[str]", options.sweeps)
+        ]
     if options.plot:
         plot(sweeps, options.plot)
     if options.json:
