@@ -30,8 +30,10 @@ from neuronc.hardware import DEFAULT_TARGET
 from neuronc.runtime.program import Program
 from neuronc.torch.breaks import log_breaks
 from neuronc.torch.decompositions import Decompositions, decompositions
+from neuronc.torch.distributions import DISTRIBUTIONS
+from neuronc.torch.drawn import RANDOM
 from neuronc.torch.graph import emit_graph_module
-from neuronc.torch.prepare import RANDOM, prepare
+from neuronc.torch.prepare import prepare
 from neuronc.torch.runner import Runner
 from neuronc.torch.table import name_of
 
@@ -52,6 +54,16 @@ class BackendOptions:
     """Threads of the runtime; one a core if none is given."""
     observe: Callable[[Program], object] | None = field(default=None, compare=False)
     """Called with the program of each graph and set of shapes, when it is made."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What torch says of a graph beside it."""
+
+    fixed: frozenset[int] = frozenset()
+    """The arguments that stay where they are: of a forward graph, parameters."""
+    shared: int = 0
+    """So many outputs, from the first, are the caller's: they may share memory as in eager."""
 
 
 def neuronc(
@@ -80,13 +92,13 @@ def neuronc(
 
 def boxed(graph: GraphModule, options: BackendOptions) -> Boxed:
     """What runs a graph of ATen operations on a list of arguments."""
-    fixed = _fixed(graph)
+    facts = _facts(graph)
     nodes = [n for n in graph.graph.nodes if n.op == "placeholder"]
     values = [n.meta.get("val") for n in nodes]
     if all(_is_static(v) for v in values):
-        run: Boxed = compiled(graph, options, fixed)
+        run: Boxed = compiled(graph, options, facts)
     else:
-        run = _Buckets(graph, options, fixed)
+        run = _Buckets(graph, options, facts)
 
     def call(args: list[Any]) -> list[Any]:
         found = run(args)
@@ -101,8 +113,8 @@ def boxed(graph: GraphModule, options: BackendOptions) -> Boxed:
 class _Buckets:
     """A graph with symbolic extents: a runner for each set of extents that it was called with."""
 
-    def __init__(self, graph: GraphModule, options: BackendOptions, fixed: frozenset[int]) -> None:
-        self._graph, self._options, self._fixed = graph, options, fixed
+    def __init__(self, graph: GraphModule, options: BackendOptions, facts: Facts) -> None:
+        self._graph, self._options, self._facts = graph, options, facts
         self._runners: dict[tuple[Any, ...], Runner] = {}
 
     def __call__(self, args: list[Any]) -> list[Any]:
@@ -110,7 +122,7 @@ class _Buckets:
         runner = self._runners.get(key)
         if runner is None:
             static = specialise(self._graph, args)
-            runner = self._runners[key] = compiled(static, self._options, self._fixed)
+            runner = self._runners[key] = compiled(static, self._options, self._facts)
         return runner(args)
 
 
@@ -148,12 +160,12 @@ def _with_numbers(graph: GraphModule, args: Sequence[Any]) -> GraphModule:
     return graph
 
 
-def compiled(graph: GraphModule, options: BackendOptions, fixed: frozenset[int]) -> Runner:
+def compiled(graph: GraphModule, options: BackendOptions, facts: Facts) -> Runner:
     """Compile a graph with static shapes; one that was compiled before is only loaded."""
     start = time.perf_counter()
     # Constants of the graph have elements; torch compiles where tensors have none.
     with unset_fake_temporarily():
-        made = prepare(graph)
+        made = prepare(graph, facts.shared)
         module = emit_graph_module(made.graph, donated=made.donated)
     text = str(module).encode()
     key = f"{options.target} {sha256(text).hexdigest()}"
@@ -165,17 +177,18 @@ def compiled(graph: GraphModule, options: BackendOptions, fixed: frozenset[int])
     program = Program(artifact, options.check, workers=options.workers)
     if options.observe is not None:
         options.observe(program)
-    return Runner(program, made, fixed)
+    return Runner(program, made, facts.fixed)
 
 
-def _fixed(graph: GraphModule) -> frozenset[int]:
-    """The arguments that torch says stay where they are: of a forward graph, parameters."""
+def _facts(graph: GraphModule) -> Facts:
+    """Of a forward graph, or one for inference; of a backward graph nothing is known."""
     context = TracingContext.try_get()
     metadata = context.fw_metadata if context is not None else None
     names = [n.name for n in graph.graph.nodes if n.op == "placeholder"]
     if metadata is None or any(n.startswith("tangents_") for n in names):
-        return frozenset()
-    return frozenset(i for i in metadata.static_input_indices if i < len(names))
+        return Facts()
+    fixed = frozenset(i for i in metadata.static_input_indices if i < len(names))
+    return Facts(fixed, metadata.num_forward)
 
 
 def _is_static(value: Any) -> bool:
@@ -185,7 +198,8 @@ def _is_static(value: Any) -> bool:
 
 
 def _decompositions() -> Decompositions:
-    return {op: f for op, f in decompositions().items() if name_of(op) not in RANDOM}
+    kept = {op: f for op, f in decompositions().items() if name_of(op) not in RANDOM}
+    return kept | DISTRIBUTIONS
 
 
 def _options(given: Mapping[str, Any]) -> BackendOptions:

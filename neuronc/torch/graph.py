@@ -28,6 +28,7 @@ from neuronc.frontend.mlir import new_context
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value
 from neuronc.torch.elements import ELEMENT_OF, tensor_type, to_numpy
+from neuronc.torch.layouts import walk
 from neuronc.torch.locations import describe, location
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.ranges.interval import INT32, Range
@@ -38,7 +39,7 @@ from neuronc.torch.ranges.rules import (
     range_of_values,
 )
 from neuronc.torch.scope import Scope, Spec
-from neuronc.torch.table import CUSTOM, DROPOUT, PIVOTING, REFUSED, name_of
+from neuronc.torch.table import CUSTOM, DROPOUT, PIVOTING, REFUSED, STRIDED, name_of
 
 LISTED_MAX = 20
 """Unsupported operations that a message spells out."""
@@ -161,7 +162,16 @@ def _objection(node: Node) -> str:
         return "dropout_p is not 0; export the model in eval mode, or drop by nn.Dropout"
     if name in PIVOTING and not _argument(node, PIVOTING[name], "pivot", True):
         return "pivot=False; LAPACK always exchanges rows"
+    if name in STRIDED and _leaves_memory(node, STRIDED[name]):
+        return "it leaves the tensor for what else is in its memory"
     return "the shape of its result depends on the values" if _grows(node) else ""
+
+
+def _leaves_memory(node: Node, at: int) -> bool:
+    """Whether the walk that the arguments from `at` on describe leaves the first one."""
+    tensor, size, stride = (cast(Any, node.args[i]) for i in (0, at, at + 1))
+    offset = _argument(node, at + 2, "storage_offset", None)
+    return walk(tensor.meta["val"], size, stride, offset) is None
 
 
 def _unsupported(graph: GraphModule) -> Iterable[Node]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from neuronc.runtime.program import Program
-from neuronc.torch.prepare import Prepared
+from neuronc.torch.prepared import Output, Prepared
 from neuronc.torch.views import from_numpy, view_of
 
 Tensor = torch.Tensor
@@ -37,7 +37,8 @@ class Runner:
         self._held = [(i, positions[i]) for i in held]
         self._free = [i for i in tensors if i < given and i not in held]
         self._addresses = [-1] * len(self._held)
-        self._results = sum(o.result >= 0 for o in made.outputs)
+        self._results = max((o.result + 1 for o in made.outputs), default=0)
+        self._permuted = made.views.items()
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         """Run on the graph's arguments; those that are no tensors are part of the program."""
@@ -51,14 +52,9 @@ class Runner:
         ]
         arrays += [view_of(draw()) for draw in self._draws]
         results = [from_numpy(a) for a in self.program(*arrays)[: self._results]]
-        return [
-            results[o.result]
-            if o.result >= 0
-            else o.view(args[o.argument])
-            if o.view is not None
-            else o.constant
-            for o in self._outputs
-        ]
+        for index, order in self._permuted:
+            results[index] = results[index].permute(order)
+        return [_given(output, results, args) for output in self._outputs]
 
     def _bind(self, args: Sequence[Any], addresses: list[int]) -> None:
         """Bind the tensors that have moved."""
@@ -73,3 +69,14 @@ class Runner:
     def _view(self, args: Sequence[Any], index: int) -> Any:
         order = self._orders[index]
         return view_of(args[index] if order is None else args[index].permute(order))
+
+
+def _given(output: Output, results: Sequence[Tensor], args: Sequence[Any]) -> Any:
+    """What torch gets for one output of its graph."""
+    if output.result >= 0:
+        found: Any = results[output.result]
+    elif output.argument >= 0:
+        found = args[output.argument]
+    else:
+        return output.constant
+    return found if output.view is None else output.view(found)

@@ -68,6 +68,15 @@ PIVOTING: dict[str, int] = {"aten.linalg_lu_factor_ex.default": 1}
 """Where a factorisation takes `pivot`, which must be True."""
 
 
+STRIDED: dict[str, int] = {
+    "aten.as_strided.default": 1,
+    "aten.as_strided_copy.default": 1,
+    "aten.as_strided_scatter.default": 2,
+    "prims.as_strided_scatter.default": 2,
+}
+"""Where operations take the sizes of a walk through memory."""
+
+
 def aten(*overloads: str) -> Callable[[EmitterT], EmitterT]:
     """Register the emitter of ATen overloads; without a dot, of the default one."""
     return _into(*(f"aten.{o}" if "." in o else f"aten.{o}.default" for o in overloads))
