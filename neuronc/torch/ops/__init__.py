@@ -29,6 +29,7 @@ from neuronc.torch.ops import (
     resizing,
     shape,
     sorting,
+    strided,
 )
 from neuronc.torch.table import CUSTOM, EMITTERS, Emitter, name_of
 
@@ -52,6 +53,7 @@ TOPICS = (
     control,
     random,
     sorting,
+    strided,
     primitives,
     linear_algebra,
     factors,

@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value, element_of, shape_of
@@ -272,40 +271,6 @@ def diagonal(s: Scope, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) 
     start = offset if offset >= 0 else -offset * columns
     limit = start + (count - 1) * (columns + 1) + 1 if count else start
     return b.slice_dim(flat, rank - 2, start, limit, columns + 1)
-
-
-def _walk(size: Sizes, stride: Sizes, offset: int | None) -> NDArray[np.int64]:
-    """The places of a walk, in its shape."""
-    at = np.zeros(tuple(size), np.int64) + (offset or 0)
-    for d, (extent, step) in enumerate(zip(size, stride, strict=True)):
-        at += (np.arange(extent) * step).reshape([-1 if k == d else 1 for k in range(len(size))])
-    return at
-
-
-@aten("as_strided", "as_strided_copy")
-def as_strided(s: Scope, x: Value, size: Sizes, stride: Sizes, offset: int | None = None) -> Value:
-    """Any walk through the elements, counted along the rows of x."""
-    at = _walk(size, stride, offset)
-    count = prod(shape_of(x))
-    flat = s.b.reshape(x, (count,))
-    first = int(at.flat[0]) if at.size else 0
-    if at.size and (at.reshape(-1) == first + np.arange(at.size)).all():
-        return s.b.reshape(s.b.slice_dim(flat, 0, first, first + at.size), s.out.shape)
-    return take(s.b, flat, s.b.array(at.astype(np.int32)), 0)
-
-
-@prims("as_strided_scatter")
-@aten("as_strided_scatter")
-def as_strided_scatter(
-    s: Scope, x: Value, source: Value, size: Sizes, stride: Sizes, offset: int | None = None
-) -> Value:
-    """X with the elements of a walk replaced."""
-    b, at = s.b, _walk(size, stride, offset)
-    flat = b.reshape(s.cast(x), (prod(shape_of(x)),))
-    updates = b.reshape(s.cast(source), (at.size,))
-    where = b.array(at.reshape(-1, 1).astype(np.int32))
-    made = b.scatter(flat, where, updates, [], [0], [0], COMBINE["replace"])
-    return b.reshape(made, s.out.shape)
 
 
 @aten("unfold", "unfold_copy")
