@@ -24,15 +24,19 @@ from neuronc.hardware import Generation
 from neuronc.numerics import REDUCTIONS
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
+from neuronc.passes.footprint import Footprint
 from neuronc.passes.functions import map_function, reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile
+from neuronc.passes.map_windows import Covered
 from neuronc.passes.mapping import (
     FULL,
     ONE,
     ROW,
+    WINDOWS,
     Frame,
     Kind,
+    RowTile,
     narrowest,
     space_of,
     split,
@@ -48,6 +52,8 @@ class MapBlocks:
         self._ops = body.compute
         self._space = space_of(self._ops)
         self._accesses: dict[Load, Strided] = {}
+        self._windows: dict[Load, Footprint] = {}
+        """What loads cover that only reductions read, where that is what is loaded."""
         for op in self._ops:
             self._collect(op)
 
@@ -170,6 +176,8 @@ class MapBlocks:
         self, key: Load, level: Kind, access: Strided, frame: Frame, tile: Tile
     ) -> tuple[Ref, Kind]:
         """Bring a buffer's part (or an iota) on chip, as narrow as its strides allow."""
+        if key in self._windows:
+            return self._cover(self._covered(key, tile), key, access, frame, tile), WINDOWS
         kind = narrowest(access, tile, level, len(self._space.reduced) > 0)
         if access.source is not None:
             there = self._window(access, self._body.buffers[access.source], kind, tile, frame)
@@ -182,6 +190,26 @@ class MapBlocks:
             buffer = self._body.buffers[access.source]
             self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=False)
         return ref, kind
+
+    def _covered(self, key: Load, tile: Tile) -> Covered:
+        """What the windows of a tile cover."""
+        assert isinstance(tile, RowTile)
+        inner = tile.columns | {tile.on_partitions}
+        taken = tuple(n for d, n in enumerate(tile.counts) if d not in inner)
+        return Covered(self._windows[key], taken)
+
+    def _cover(self, covered: Covered, key: Load, access: Strided, frame: Frame, tile: Tile) -> Ref:
+        """Bring all that some windows cover on chip."""
+        assert access.source is not None
+        step, _ = split(access, tile, ONE)
+        buffer, base = self._body.buffers[access.source], tile.offset(access.strides)
+        lanes, window = (0, frame.partitions), (buffer, base + access.offset, step)
+        there = self._b.window(buffer, window[1], lanes, step, covered.runs)
+        if there is not None:
+            return there
+        ref = self._b.alloc(frame.partitions, covered.columns, key.element)
+        self._b.transfer(ref, Affine(), lanes, window, covered.runs, store=False)
+        return ref
 
     def _window(
         self, access: Strided, buffer: SSAValue, kind: Kind, tile: Tile, frame: Frame
@@ -210,12 +238,29 @@ class MapBlocks:
         self, op: Operation, dst: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]
     ) -> None:
         self._locate(op)
+        key = self._windowed(op)
+        if key is not None:
+            if key not in frame.blocks:
+                frame.blocks[key] = self._load(key, FULL, loads[key], frame, tile)
+            covered = self._covered(key, tile)
+            kept, taps = covered.kept or ((0, 1),), covered.taps
+            source = frame.blocks[key][0][(*kept, *taps)]
+            into = dst[shape_pairs([n for _, n in kept])]
+            self._b.reduce(reduction_of(op), into, source, len(taps))
+            return
         source = self._operand(op, 0, frame, tile, loads, FULL)
         if not isinstance(source, tuple):
             block = self._b.alloc(frame.partitions, 1, dst.element)
             self._fill(block, source)
             source = block[frame.pairs(ONE, FULL)]
         self._b.reduce(reduction_of(op), dst[((1, frame.rows),)], source, 1)
+
+    def _windowed(self, op: Operation) -> Load | None:
+        """The load that a reduction reads window by window, if it does."""
+        if isinstance(self._body.source(op.operands[0]), np.ndarray):
+            return None
+        key = self._key(op, 0)
+        return key if isinstance(key, Load) and key in self._windows else None
 
     def _finish(
         self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]

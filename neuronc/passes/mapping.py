@@ -21,7 +21,8 @@ from neuronc.passes.builder import Ref
 from neuronc.passes.iteration import Load, Strided, Tile, merge_pairs
 
 Kind = str
-FULL, ROW, ONE = "full", "row", "one"
+FULL, ROW, ONE, WINDOWS = "full", "row", "one", "windows"
+"""What a block holds: each element, one a row, one; or what the windows of its rows cover."""
 LANES, FREE, REDUCED = range(3)
 """Classes of dimensions: on the partitions because of what resides, free to lie there, removed."""
 

@@ -29,6 +29,7 @@ from neuronc.passes.builder import Ref
 from neuronc.passes.functions import reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.map_blocks import MapBlocks, identity, wide
+from neuronc.passes.map_windows import COVERED_COLUMNS, block_of_rows, footprints
 from neuronc.passes.mapping import (
     FREE,
     FULL,
@@ -96,7 +97,24 @@ class MapLowering(MapBlocks):
             stores = [fold(access, at, factor) for access in stores]
             kept += 1
         at = partition_dimension(sizes, kept, self._hw.partitions)
-        self._emit_tiles(sizes, kept, at, loads, stores)
+        self._emit_tiles(
+            sizes, kept, at, loads, stores, self._rows_of_windows(sizes, kept, at, loads)
+        )
+
+    def _rows_of_windows(
+        self, sizes: Sequence[int], kept: int, at: int | None, loads: dict[Load, Strided]
+    ) -> tuple[int, ...] | None:
+        """How many rows to reduce at once from what their windows cover; None to do without."""
+        if at is None or any(self._level(op.results[0]) == FULL for op in self._ops):
+            return None
+        found = footprints(loads, FULL, sizes, kept, at)
+        if not found:
+            return None
+        free = [sizes[d] for d in range(kept) if d != at]
+        widest = min(self._resident_max(), COVERED_COLUMNS)
+        counts = block_of_rows(list(found.values()), free, widest)
+        self._windows = found if counts else {}
+        return counts
 
     def _emit_line(self, size: int, loads: dict[Load, Strided], stores: list[Strided]) -> None:
         columns = line_columns(size, self._columns(), self._hw.partitions)
@@ -122,7 +140,9 @@ class MapLowering(MapBlocks):
         on_partitions: int | None,
         loads: dict[Load, Strided],
         stores: list[Strided],
+        counts: tuple[int, ...] | None = None,
     ) -> None:
+        """Loop over blocks of rows, of `counts` of the dimensions beside the partitions'."""
         free = [d for d in range(kept) if d != on_partitions]
         columns = list(range(kept, len(sizes)))
         length = prod(sizes[d] for d in columns)
@@ -130,7 +150,7 @@ class MapLowering(MapBlocks):
         if length > self._resident_max() and self._can_stream():
             chunk = list(tile_shape(chunk, self._columns()))
         room = max(1, self._columns() // prod(chunk))
-        counts = tile_shape([sizes[d] for d in free], room)
+        counts = counts or tile_shape([sizes[d] for d in free], room)
         extent = sizes[on_partitions] if on_partitions is not None else 1
         for starts, taken in self._b.nest([sizes[d] for d in free], counts):
             for start, partitions in self._b.tiles(extent, self._hw.partitions):
