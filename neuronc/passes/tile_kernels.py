@@ -83,7 +83,7 @@ def _lower(kind: str, body: Body, builder: Builder, hw: Generation) -> None:
         case "attention":
             AttentionLowering(body, builder, hw).run()
         case "move":
-            lower_move(body, builder)
+            lower_move(body, builder, hw)
         case "index":
             lower_index(body, builder, hw)
         case "block":

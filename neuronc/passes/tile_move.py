@@ -5,7 +5,8 @@
     tile.dma y[0:2048], zero (step 0); tile.dma y[2048:], y[0:2048] (outer step 0)
     tile.dma y[1:-1, 1:-1], x
 
-Any element type moves; only addresses are computed, so these never touch SBUF.
+Any element type moves; only addresses are computed, so these never touch SBUF. Pads of short rows
+are `tile_pad`'s.
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ from xdsl.ir import Operation, SSAValue
 from neuronc.dialects.program import MaterializeOp
 from neuronc.dialects.stablehlo.movement import ConcatenateOp, PadOp
 from neuronc.dialects.types import shape_of
+from neuronc.hardware import Generation
 from neuronc.isa.operands import HBM_DIMENSIONS_MAX
 from neuronc.passes.attributes import integer, ints
 from neuronc.passes.body import Body, location
 from neuronc.passes.builder import Builder, hbm
 from neuronc.passes.iteration import Strided, Tile, collapse
+from neuronc.passes.tile_pad import inside_of, pad_on_chip
 from neuronc.passes.views import View, dense
 
 FILLED_ELEMENTS = 2048
 """Elements that are filled one by one; they are the source of all others, in long runs."""
 
 
-def lower_move(body: Body, builder: Builder) -> None:
+def lower_move(body: Body, builder: Builder, hw: Generation) -> None:
     """Emit a kernel whose results are views, or one concatenate or pad of views."""
     for buffer, value in zip(body.outputs, body.yielded, strict=True):
         whole = dense(buffer, shape_of(value))
@@ -40,7 +43,7 @@ def lower_move(body: Body, builder: Builder) -> None:
         if isinstance(op, ConcatenateOp):
             _concatenate(body, builder, op, whole)
         elif isinstance(op, PadOp):
-            _pad(body, builder, op, whole)
+            _pad(body, builder, hw, op, whole)
         else:
             assert isinstance(op, MaterializeOp)
             copy_view(builder, whole, view_in(body, op.operands[0]))
@@ -89,25 +92,19 @@ def _concatenate(body: Body, builder: Builder, op: Operation, whole: View) -> No
         start = stop
 
 
-def _pad(body: Body, builder: Builder, op: Operation, whole: View) -> None:
+def _pad(body: Body, builder: Builder, hw: Generation, op: Operation, whole: View) -> None:
     """Fill everything, then copy what lies inside; negative edges crop the operand."""
     operand, value = (view_in(body, v) for v in op.operands)
-    shape = whole.shape
+    if pad_on_chip(builder, hw, op, operand, value, whole):
+        return
     low, high = ints(op, "edge_padding_low"), ints(op, "edge_padding_high")
     interior = ints(op, "interior_padding")
     if any(low) or any(high) or any(interior):
         _fill(builder, whole, value)
-    inside: list[slice] = []
-    taken: list[slice] = []
-    for extent, size, before, gap in zip(shape, operand.shape, low, interior, strict=True):
-        step = gap + 1
-        first = max(0, -(before // step)) if before < 0 else 0
-        last = min(size - 1, (extent - 1 - before) // step)
-        if last < first:
-            return
-        inside.append(slice(before + first * step, before + last * step + 1, step))
-        taken.append(slice(first, last + 1))
-    copy_view(builder, whole.window(inside), operand.window(taken))
+    found = inside_of(op, operand.shape, whole.shape)
+    if found is not None:
+        inside, taken = found
+        copy_view(builder, whole.window(inside), operand.window(taken))
 
 
 def _fill(builder: Builder, whole: View, value: View) -> None:
