@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from neuronc.artifact.footprint import footprint
+from neuronc.artifact.compulsory import compulsory_bytes
 from neuronc.artifact.model import Artifact, Call, Step, While
 from neuronc.hardware import GENERATIONS, Generation
 from neuronc.isa.table import DMA_QUEUES, Engine
@@ -54,7 +54,7 @@ class Profile:
     """What the tensor engine could do in `seconds`, in bf16."""
     hbm_moved_bytes: int
     hbm_compulsory_bytes: int
-    """Inputs, constants and outputs once."""
+    """Inputs, constants and outputs once; see `artifact/compulsory.py` for updates in place."""
     hbm_peak_bytes: float
     """What HBM could move in `seconds`."""
 
@@ -109,7 +109,6 @@ def profile_of(artifact: Artifact, ramp: bool = False) -> Profile:
     sums = _Sums()
     for kernel, count in counts.items():
         sums.add(artifact, kernel, timelines[kernel], count)
-    parts = footprint(artifact.buffers, artifact.temporary_bytes)
     return Profile(
         target=artifact.target,
         seconds=starts[-1],
@@ -123,7 +122,7 @@ def profile_of(artifact: Artifact, ramp: bool = False) -> Profile:
         flops=sum(artifact.kernels[k].flops * n for k, n in counts.items()),
         peak_flops=peak_flops_per_second(hw) * starts[-1],
         hbm_moved_bytes=sum(artifact.kernels[k].hbm_bytes * n for k, n in counts.items()),
-        hbm_compulsory_bytes=parts.compulsory_bytes,
+        hbm_compulsory_bytes=compulsory_bytes(artifact),
         hbm_peak_bytes=hw.hbm_bytes_per_second * starts[-1],
     )
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from neuronc.artifact.compulsory import compulsory_bytes
 from neuronc.artifact.footprint import Footprint, footprint
 from neuronc.artifact.model import Artifact, Call, Kernel, Step, While
 from neuronc.hardware import GENERATIONS
@@ -37,7 +38,7 @@ class Report:
     hbm_moved_bytes: int
     """By DMA, each end in HBM counted."""
     hbm_compulsory_bytes: int
-    """Inputs, constants and outputs once."""
+    """Inputs, constants and outputs once; see `artifact/compulsory.py` for updates in place."""
     footprint: Footprint
     hbm_limit_bytes: int
     tensor_flops: int
@@ -106,7 +107,7 @@ def report_of(artifact: Artifact) -> Report:
         psum_bytes=max((k.psum_bytes for k in artifact.kernels), default=0),
         psum_limit_bytes=hw.psum_bytes_per_partition,
         hbm_moved_bytes=sum(k.hbm_bytes * count for k, count in called),
-        hbm_compulsory_bytes=parts.compulsory_bytes,
+        hbm_compulsory_bytes=compulsory_bytes(artifact),
         footprint=parts,
         hbm_limit_bytes=hw.hbm_bytes,
         tensor_flops=sum(k.flops * count for k, count in called),

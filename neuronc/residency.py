@@ -13,11 +13,11 @@ them. Weights, inputs and outputs are neither. Loops of the program count as one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from neuronc.artifact.model import Artifact, BufferKind, Call, Kernel, LibraryOperand, Step, While
+from neuronc.artifact.compulsory import calls_of
+from neuronc.artifact.model import Artifact, BufferKind, Kernel, LibraryOperand
 from neuronc.dtypes import BY_CODE, BY_NAME
 from neuronc.isa.instructions import DmaCopy, DmaGather, DmaScatter
 from neuronc.isa.operands import Memory, Operand, elements
@@ -49,7 +49,7 @@ def residency(artifact: Artifact) -> Residency:
     chip: dict[int, int] = {}
     moved: dict[int, tuple[Counter[int], Counter[int]]] = {}
     kept = stored = loaded = 0
-    for call in _calls(artifact.program):
+    for call in calls_of(artifact.program):
         kernel = artifact.kernels[call.kernel]
         if call.kernel not in chip:
             chip[call.kernel] = _kept_bytes(kernel)
@@ -64,18 +64,6 @@ def residency(artifact: Artifact) -> Residency:
         stored += sum(size for i, size in written.items() if i in temporary)
         loaded += sum(size for i, size in read.items() if i in temporary)
     return Residency(kept, stored, loaded)
-
-
-def _calls(steps: Sequence[Step]) -> Iterator[Call]:
-    for step in steps:
-        if isinstance(step, Call):
-            yield step
-        elif isinstance(step, While):
-            yield from _calls(step.condition)
-            yield from _calls(step.body)
-        else:
-            for branch in step.branches:
-                yield from _calls(branch)
 
 
 @dataclass(eq=False)

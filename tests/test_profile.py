@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -198,3 +199,17 @@ def test_the_peak_is_the_published_one() -> None:
     found = profile(CALL)
     assert found.peak_flops / found.seconds == pytest.approx(79e12, rel=0.01)
     assert TRN2.hbm_bytes_per_second == 362e9
+
+
+def test_updates_in_place_are_compulsory_as_far_as_they_are_written() -> None:
+    """A weight is read and its successor written; of a cache only the new row is written."""
+
+    def step(weight: Any, cache: Any, row: Any) -> Any:
+        return weight * 0.5, jax.lax.dynamic_update_slice(cache, row, (7, 0))
+
+    shapes = (256, 512), (1024, 256), (1, 256)
+    given = [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
+    model = neuronc.compile(jax.jit(step, donate_argnums=(0, 1)).lower(*given)).model
+    weight, cache, row = (4 * np.prod(shape) for shape in shapes)
+    for found in (profile_of(model), report_of(model)):
+        assert found.hbm_compulsory_bytes == 2 * weight + cache + 2 * row

@@ -23,11 +23,6 @@ class Footprint:
         given = self.input_bytes + self.output_bytes
         return given + self.constant_bytes + self.temporary_bytes
 
-    @property
-    def compulsory_bytes(self) -> int:
-        """What has to move through HBM at least: inputs, constants and outputs once."""
-        return self.input_bytes + self.constant_bytes + self.output_bytes
-
 
 def footprint(buffers: Iterable[Buffer], temporary_bytes: int) -> Footprint:
     """Add up a program's buffers; temporaries share one arena, whose size is given."""
