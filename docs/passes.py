@@ -183,6 +183,25 @@ PASSES: dict[str, Example] = {
             : (tensor<1x8x16x16xf32>, tensor<32x8x3x3xf32>) -> tensor<1x32x16x16xf32>
         """,
     ),
+    "count-trips": Example(
+        f"%x: {_X}",
+        _X,
+        f"""
+        %i0 = stablehlo.constant dense<0> : tensor<i32>
+        %n = stablehlo.constant dense<12> : tensor<i32>
+        %one = stablehlo.constant dense<1> : tensor<i32>
+        %r:2 = stablehlo.while(%i1 = %i0, %z = %x) : tensor<i32>, {_X}
+          cond {{
+            %c = stablehlo.compare LT, %i1, %n : (tensor<i32>, tensor<i32>) -> tensor<i1>
+            stablehlo.return %c : tensor<i1>
+          }} do {{
+            %i2 = stablehlo.add %i1, %one : tensor<i32>
+            %t = stablehlo.tanh %z : {_X}
+            stablehlo.return %i2, %t : tensor<i32>, {_X}
+          }}
+        %y = stablehlo.abs %r#1 : {_X}
+        """,
+    ),
     "match-activation": Example(
         f"%x: {_X}",
         _X,

@@ -52,8 +52,11 @@ def disassembly(artifact: Artifact, kernel: str = "", engine: str = "") -> Itera
         InputError: there is no such kernel or engine.
     """
     engines = ENGINES if not engine else [_engine(engine)]
+    calls = count_calls(artifact)
     for index in _kernel_indices(artifact, kernel):
-        yield from _kernel_code(index, artifact.kernels[index], engines, artifact.sources)
+        count = "once" if calls[index] == 1 else f"{calls[index]} times"
+        yield f"{_kernel_head(index, artifact.kernels[index])}, called {count}"
+        yield from _kernel_code(artifact.kernels[index], engines, artifact.sources)
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -141,10 +144,13 @@ def _engine(name: str) -> Engine:
     return known[name]
 
 
+def _kernel_head(index: int, kernel: Kernel) -> str:
+    return f"kernel {index} {kernel.name}: {kernel.buffers} buffers, writes {list(kernel.written)}"
+
+
 def _kernel_code(
-    index: int, kernel: Kernel, engines: Sequence[Engine], sources: Sequence[tuple[str, str]]
+    kernel: Kernel, engines: Sequence[Engine], sources: Sequence[tuple[str, str]]
 ) -> Iterator[str]:
-    yield f"kernel {index} {kernel.name}: {kernel.buffers} buffers, writes {list(kernel.written)}"
     for engine in engines:
         if engine not in kernel.streams:
             continue

@@ -1,20 +1,21 @@
 """Where the time of a compiled model goes on its target: the timelines of its kernels, added up.
 
 A pure function of the artifact: the same records, queues and waits that `compile` reports on.
-Kernels run one after the other, each when the last record of the one before has ended; a loop of
-the program counts as one iteration, and of a branch the costliest counts.
+Kernels run one after the other, each when the last record of the one before has ended: what decides
+which kernel is next, and that all of the one before is done, is the host's program. A loop counts
+as often as it is known or assumed to run, and of a branch the costliest counts.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuronc.artifact.compulsory import compulsory_bytes
+from neuronc.artifact.compulsory import calls_of, compulsory_bytes
 from neuronc.artifact.model import Artifact, Call, Step, While
 from neuronc.hardware import GENERATIONS, Generation
 from neuronc.isa.table import DMA_QUEUES, Engine
@@ -32,14 +33,30 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """The iterations of a loop after its first one."""
+
+    start_seconds: float
+    seconds: float
+    times: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """One run of a model on its target."""
 
     target: str
     seconds: float
     calls: tuple[Placed, ...]
+    """In order; of a loop, those of its first iteration."""
+    repeats: tuple[Repeat, ...]
+    counts: Mapping[int, int]
+    """How often each kernel is called, all iterations counted."""
+    assumed_loops: int
+    """Loops that run as often as data says, of which a number was assumed."""
     timelines: Mapping[int, Timeline]
     """By kernel; each from 0."""
+    names: Mapping[int, str]
     busy_seconds: dict[str, float]
     """By engine; `dma` is both queues, which share the DMA engines."""
     exposed_dma_seconds: float
@@ -68,12 +85,20 @@ class Profile:
         """Memory bandwidth utilisation: of the core's share of HBM."""
         return self.hbm_moved_bytes / self.hbm_peak_bytes if self.hbm_peak_bytes else 0.0
 
+    def kernels(self) -> dict[str, dict[str, float]]:
+        """By kernel, the longest in all first: calls, and seconds of all of them."""
+        seconds = {k: n * self.timelines[k].seconds for k, n in self.counts.items()}
+        order = sorted(seconds, key=lambda k: (-seconds[k], k))
+        return {self.names[k]: {"calls": self.counts[k], "seconds": seconds[k]} for k in order}
+
     def to_dict(self) -> dict[str, object]:
         """As JSON holds it."""
         return {
             "target": self.target,
             "seconds": self.seconds,
-            "calls": len(self.calls),
+            "calls": sum(self.counts.values()),
+            "assumed_loops": self.assumed_loops,
+            "kernels": self.kernels(),
             "busy_seconds": self.busy_seconds,
             "mfu": self.mfu,
             "mbu": self.mbu,
@@ -93,38 +118,101 @@ def top(seconds: Mapping[str, float], count: int = _TOP) -> dict[str, float]:
     return dict(order[:count])
 
 
-def profile_of(artifact: Artifact, ramp: bool = False) -> Profile:
+def profile_of(artifact: Artifact, ramp: bool = False, trips: int = 1) -> Profile:
     """Time every kernel that the program calls, and add up its calls.
 
-    `ramp` lets the tensor engine start at half rate after it has idled.
+    `ramp` lets the tensor engine start at half rate after it has idled; `trips` is how often loops
+    run where the artifact does not say.
     """
     hw = GENERATIONS[artifact.target]
     timelines: dict[int, Timeline] = {}
-    for kernel in dict.fromkeys(_kernels(artifact.program)):
+    for kernel in dict.fromkeys(call.kernel for call in calls_of(artifact.program)):
         timelines[kernel] = simulate(artifact.kernels[kernel].streams, hw, ramp)
-    order = list(_chosen(artifact.program, timelines))
-    times = [timelines[kernel].seconds for kernel in order]
-    starts = np.concatenate([[0.0], np.cumsum(times)]).tolist()
-    counts = Counter(order)
+    run = _Run(timelines, trips)
+    run.place(artifact.program)
+    counts = dict(run.counts)
     sums = _Sums()
     for kernel, count in counts.items():
         sums.add(artifact, kernel, timelines[kernel], count)
     return Profile(
         target=artifact.target,
-        seconds=starts[-1],
-        calls=tuple(Placed(k, s) for k, s in zip(order, starts[:-1], strict=True)),
+        seconds=run.now,
+        calls=tuple(run.calls),
+        repeats=tuple(run.repeats),
+        counts=counts,
+        assumed_loops=run.assumed,
         timelines=timelines,
+        names={kernel: artifact.kernels[kernel].name for kernel in timelines},
         busy_seconds=dict(sorted(sums.busy.items())),
         exposed_dma_seconds=sums.exposed_dma,
         critical_by_engine=top(sums.critical_by_engine, len(sums.critical_by_engine)),
         critical_by_op=dict(sums.critical_by_op),
         busy_by_op=dict(sums.busy_by_op),
         flops=sum(artifact.kernels[k].flops * n for k, n in counts.items()),
-        peak_flops=peak_flops_per_second(hw) * starts[-1],
+        peak_flops=peak_flops_per_second(hw) * run.now,
         hbm_moved_bytes=sum(artifact.kernels[k].hbm_bytes * n for k, n in counts.items()),
         hbm_compulsory_bytes=compulsory_bytes(artifact),
-        hbm_peak_bytes=hw.hbm_bytes_per_second * starts[-1],
+        hbm_peak_bytes=hw.hbm_bytes_per_second * run.now,
     )
+
+
+@dataclass
+class _Run:
+    """A run of the program as far as it has come."""
+
+    timelines: Mapping[int, Timeline]
+    trips: int
+    now: float = 0.0
+    calls: list[Placed] = field(default_factory=list[Placed])
+    repeats: list[Repeat] = field(default_factory=list[Repeat])
+    counts: Counter[int] = field(default_factory=Counter[int])
+    assumed: int = 0
+
+    def place(self, steps: Sequence[Step]) -> None:
+        """Run steps one after the other."""
+        for step in steps:
+            if isinstance(step, Call):
+                self.calls.append(Placed(step.kernel, self.now))
+                self.counts[step.kernel] += 1
+                self.now += self.timelines[step.kernel].seconds
+            elif isinstance(step, While):
+                self._loop(step)
+            else:
+                branches = [self._fork() for _ in step.branches]
+                for branch, inside in zip(branches, step.branches, strict=True):
+                    branch.place(inside)
+                if branches:
+                    self._join(max(branches, key=lambda branch: branch.now), self.now)
+
+    def _loop(self, loop: While) -> None:
+        """The condition and the body once in full; then how long the other iterations take."""
+        trips = self.trips if loop.trips is None else loop.trips
+        self.assumed += loop.trips is None
+        begin, first = self.now, self._fork()
+        first.place((*loop.condition, *loop.body) if trips else ())
+        last = self._fork()
+        last.place(loop.condition)
+        again = first.now - begin
+        self._join(first, begin)
+        for kernel, count in first.counts.items():
+            self.counts[kernel] += count * max(trips - 1, 0)
+        if trips > 1:
+            self.repeats.append(Repeat(self.now, (trips - 1) * again, trips - 1))
+            self.now += (trips - 1) * again
+        self._join(last, begin)
+
+    def _fork(self) -> _Run:
+        """A run that goes on from here by itself."""
+        return _Run(self.timelines, self.trips, self.now)
+
+    def _join(self, part: _Run, begin: float) -> None:
+        """Go on after what ran from `begin` on, which now runs from here."""
+        shift = self.now - begin
+        self.calls += [Placed(c.kernel, c.start_seconds + shift) for c in part.calls]
+        self.repeats += [Repeat(r.start_seconds + shift, r.seconds, r.times) for r in part.repeats]
+        self.counts += part.counts
+        self.assumed += part.assumed
+        self.now += part.now - begin
 
 
 def _seconds_by_name() -> defaultdict[str, float]:
@@ -245,27 +333,3 @@ def _add_by_name(
     sums = np.bincount(sources, weights=seconds)
     for source in np.flatnonzero(sums).tolist():
         total[op_name(artifact, source)] += float(sums[source])
-
-
-def _kernels(steps: Sequence[Step]) -> Iterator[int]:
-    for step in steps:
-        if isinstance(step, Call):
-            yield step.kernel
-            continue
-        inner = (step.condition, step.body) if isinstance(step, While) else step.branches
-        for region in inner:
-            yield from _kernels(region)
-
-
-def _chosen(steps: Sequence[Step], timelines: Mapping[int, Timeline]) -> Iterator[int]:
-    """The kernels of one run in order."""
-    for step in steps:
-        if isinstance(step, Call):
-            yield step.kernel
-        elif isinstance(step, While):
-            yield from _chosen(step.condition, timelines)
-            yield from _chosen(step.body, timelines)
-        else:
-            branches = [list(_chosen(branch, timelines)) for branch in step.branches]
-            times = [sum(timelines[kernel].seconds for kernel in branch) for branch in branches]
-            yield from branches[times.index(max(times))] if branches else []

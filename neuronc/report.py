@@ -27,7 +27,7 @@ class Report:
     kernels: int
     calls: int
     loops: int
-    """Loops of the program, each counted as one iteration."""
+    """Loops of the program that run as often as data says, each counted as one iteration."""
     instructions: dict[str, int]
     """Records in the code, by engine."""
     sbuf_bytes: int
@@ -136,6 +136,11 @@ class _Cost:
         self.loops += other.loops
         self.seconds += other.seconds
 
+    def times(self, count: int) -> _Cost:
+        """The cost of running so often; a loop inside is one all the same."""
+        calls = Counter({kernel: n * count for kernel, n in self.calls.items() if count})
+        return _Cost(calls, self.loops, self.seconds * count)
+
 
 def _cost(steps: Sequence[Step], kernels: Sequence[Kernel]) -> _Cost:
     total = _Cost()
@@ -143,9 +148,10 @@ def _cost(steps: Sequence[Step], kernels: Sequence[Kernel]) -> _Cost:
         if isinstance(step, Call):
             total.add(_Cost(Counter([step.kernel]), 0, kernels[step.kernel].seconds))
         elif isinstance(step, While):
-            total.add(_Cost(loops=1))
-            total.add(_cost(step.condition, kernels))
-            total.add(_cost(step.body, kernels))
+            total.add(_Cost(loops=int(step.trips is None)))
+            trips = 1 if step.trips is None else step.trips
+            total.add(_cost(step.condition, kernels).times(trips + 1))
+            total.add(_cost(step.body, kernels).times(trips))
         else:
             branches = [_cost(branch, kernels) for branch in step.branches]
             total.add(max(branches, key=lambda cost: cost.seconds, default=_Cost()))

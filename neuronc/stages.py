@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from xdsl.passes import ModulePass
 
 from neuronc.backend.spill import Spill
+from neuronc.passes.count_trips import CountTrips
 from neuronc.passes.decompose import Decompose
 from neuronc.passes.fuse import Fuse
 from neuronc.passes.match_activation import MatchActivation
@@ -43,7 +44,8 @@ def kernel_stages(target: str) -> tuple[Stage, ...]:
 
 
 def _simplified() -> tuple[ModulePass, ...]:
-    return Roll(), Simplify(), Decompose(), Simplify(), MatchActivation(), MatchRotary()
+    tidy = Simplify(), Decompose(), Simplify()
+    return Roll(), *tidy, CountTrips(), MatchActivation(), MatchRotary()
 
 
 def _fused(target: str) -> tuple[ModulePass, ...]:

@@ -2,7 +2,7 @@
 
 One process for the chip, one thread for each engine and DMA queue and one for the calls. A slice is
 a record: its op and source line, bytes, FLOPs, what it waited for. Arrows lead from the record that
-was waited for, as long as there are not too many.
+was waited for, as long as there are not too many. Of a loop the first iteration is shown.
 """
 
 from __future__ import annotations
@@ -55,11 +55,15 @@ def events(artifact: Artifact, profile: Profile) -> Iterator[str]:
         kernel: [_Slices.of(artifact, kernel, e, t) for e, t in line.tracks.items()]
         for kernel, line in profile.timelines.items()
     }
+    for repeat in profile.repeats:
+        name = json.dumps(f"{repeat.times} more iterations")
+        yield _slice(_CALLS, name, repeat.start_seconds, repeat.seconds)
     flow = 0
     for call in profile.calls:
         start, line = call.start_seconds, profile.timelines[call.kernel]
         name = json.dumps(artifact.kernels[call.kernel].name)
-        yield _slice(_CALLS, name, start, line.seconds)
+        called = f',"args":{{"calls":{profile.counts[call.kernel]}}}'
+        yield _slice(_CALLS, name, start, line.seconds, called)
         waiting = sum(int((track.cause >= 0).sum()) for track in line.tracks.values())
         for slices in tracks[call.kernel]:
             yield from slices.at(start)
@@ -156,9 +160,9 @@ def _flows(
         flow += 1
 
 
-def _slice(lane: int, name: str, start: float, seconds: float) -> str:
+def _slice(lane: int, name: str, start: float, seconds: float, more: str = "") -> str:
     times = f'"ts":{start * _MICRO:.4f},"dur":{seconds * _MICRO:.4f}'
-    return f'{{"ph":"X","pid":0,"tid":{lane},"cat":"kernel","name":{name},{times}}}'
+    return f'{{"ph":"X","pid":0,"tid":{lane},"cat":"kernel","name":{name},{times}{more}}}'
 
 
 def _metadata(kind: str, lane: int, name: str) -> str:

@@ -105,6 +105,8 @@ class While:
     condition: tuple[Step, ...]
     predicate: int
     body: tuple[Step, ...]
+    trips: int | None = None
+    """How often the body runs, where that is known; only estimates of the time use it."""
 
 
 @dataclass(frozen=True)

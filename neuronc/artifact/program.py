@@ -3,6 +3,7 @@
     call   1, kernel, count, buffer...
     while  2, predicate, words of condition, words of body, condition..., body...
     case   3, index, branches, words of each branch..., branch...
+    for    4, predicate, trips, words of condition, words of body, condition..., body...
 
 A region is the words of its steps, one after the other; its length comes before it.
 """
@@ -27,6 +28,8 @@ class StepKind(IntEnum):
     CALL = 1
     WHILE = 2
     CASE = 3
+    FOR = 4
+    """A while that is known to run `trips` times."""
 
 
 def encode_program(program: tuple[Step, ...]) -> bytes:
@@ -53,9 +56,12 @@ def _words(steps: tuple[Step, ...]) -> list[int]:
         match step:
             case Call(kernel, buffers):
                 words += [StepKind.CALL, kernel, len(buffers), *buffers]
-            case While(condition, predicate, body):
+            case While(condition, predicate, body, trips):
                 first, second = _words(condition), _words(body)
-                words += [StepKind.WHILE, predicate, len(first), len(second), *first, *second]
+                head = [StepKind.WHILE, predicate]
+                if trips is not None:
+                    head = [StepKind.FOR, predicate, trips]
+                words += [*head, len(first), len(second), *first, *second]
             case Case(index, branches):
                 parts = [_words(branch) for branch in branches]
                 words += [StepKind.CASE, index, len(parts), *map(len, parts)]
@@ -95,9 +101,10 @@ class _Cursor:
         if kind == StepKind.CALL:
             (count,) = self.take(1)
             return Call(first, tuple(self.take(count)))
-        if kind == StepKind.WHILE:
+        if kind in (StepKind.WHILE, StepKind.FOR):
+            trips = self.take(1)[0] if kind == StepKind.FOR else None
             condition, body = self.nested(self.take(2), depth)
-            return While(condition, first, body)
+            return While(condition, first, body, trips)
         if kind == StepKind.CASE:
             (count,) = self.take(1)
             return Case(first, self.nested(self.take(count), depth))

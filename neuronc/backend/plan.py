@@ -34,8 +34,10 @@ from neuronc.dialects.stablehlo.constant import ConstantOp
 from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.dialects.stablehlo.weight import Handle
+from neuronc.dialects.tile import integer_in
 from neuronc.dialects.types import element_type, shape_of, tensor
 from neuronc.hardware import Generation
+from neuronc.passes.count_trips import TRIPS
 from neuronc.passes.tile_index import ties_of
 
 
@@ -296,7 +298,8 @@ class _Planner:
         end = condition.last_op
         assert end is not None
         predicate = self._read(end.operands[0], end)
-        return [*steps, Loop(tests, predicate, self._loop_body(body, carries))]
+        trips = integer_in(op.attributes[TRIPS]) if TRIPS in op.attributes else None
+        return [*steps, Loop(tests, predicate, self._loop_body(body, carries), trips)]
 
     def _loop_body(self, body: Block, carries: list[Storage]) -> list[Planned]:
         end = body.last_op

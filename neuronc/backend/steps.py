@@ -23,6 +23,7 @@ class Loop:
     condition: list[Planned]
     predicate: Storage
     body: list[Planned]
+    trips: int | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def numbered(step: Planned) -> Step:
             return Call(step.kernel, tuple(s.number for s in step.storages))
         case Loop():
             condition = tuple(numbered(s) for s in step.condition)
-            return While(condition, step.predicate.number, tuple(numbered(s) for s in step.body))
+            body = tuple(numbered(s) for s in step.body)
+            return While(condition, step.predicate.number, body, step.trips)
         case Branch():
             branches = tuple(tuple(numbered(s) for s in b) for b in step.branches)
             return Case(step.index.number, branches)

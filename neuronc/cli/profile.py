@@ -7,6 +7,7 @@ Examples:
   neuronc profile model.neff
   neuronc profile model.neff -o trace.json
   neuronc profile model.neff --ramp --json | jq .mfu
+  neuronc profile generate.neff --trips 64
 """
 
 from __future__ import annotations
@@ -29,32 +30,48 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("artifact", metavar="ARTIFACT")
     parser.add_argument("-o", "--output", metavar="TRACE", help="write a trace, as JSON")
     parser.add_argument("--ramp", action="store_true", help="start the tensor engine at half rate")
+    parser.add_argument(
+        "--trips",
+        type=_count_of,
+        default=1,
+        metavar="N",
+        help="how often loops run whose count depends on data (default: 1)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: Namespace) -> None:
     """Read, time, write the trace, print."""
     artifact = read(args.artifact)
-    found = profile_of(artifact, args.ramp)
+    found = profile_of(artifact, args.ramp, args.trips)
     if args.output:
         write_trace(artifact, found, args.output)
     if args.json:
         print(json.dumps(found.to_dict(), indent=2))
         return
-    for name, text in _rows(found):
+    for name, text in _rows(found, args.trips):
         print(f"  {name:<14}{text}")
     for title, seconds in _tables(found):
         _print_table(title, seconds, found.seconds)
 
 
-def _rows(found: Profile) -> list[tuple[str, str]]:
+def _count_of(text: str) -> int:
+    """A number of iterations, not negative."""
+    count = int(text)
+    if count < 0:
+        raise ValueError(text)
+    return count
+
+
+def _rows(found: Profile, trips: int) -> list[tuple[str, str]]:
     moved, least = found.hbm_moved_bytes, found.hbm_compulsory_bytes
     times = f", {moved / least:.2f} times" if least else ""
     return [
         ("target", found.target),
         (
             "latency",
-            f"{format_seconds(found.seconds)} modelled, {_count(len(found.calls), 'kernel call')}",
+            f"{format_seconds(found.seconds)} modelled, "
+            f"{_count(sum(found.counts.values()), 'kernel call')}{_assumed(found, trips)}",
         ),
         ("MFU", f"{100 * found.mfu:.1f} % of the tensor engine's bf16 peak"),
         ("MBU", f"{100 * found.mbu:.1f} % of the HBM bandwidth"),
@@ -63,13 +80,27 @@ def _rows(found: Profile) -> list[tuple[str, str]]:
     ]
 
 
+def _assumed(found: Profile, trips: int) -> str:
+    loops = found.assumed_loops
+    if not loops:
+        return ""
+    return f"; {_count(loops, 'loop')} assumed to run {_count(trips, 'time')} (--trips)"
+
+
 def _tables(found: Profile) -> list[tuple[str, Mapping[str, float]]]:
     return [
+        ("kernels", _kernels(found)),
         ("busy", found.busy_seconds),
         ("critical path by engine", found.critical_by_engine),
         ("critical path by operation", top(found.critical_by_op)),
         ("busy by operation", top(found.busy_by_op)),
     ]
+
+
+def _kernels(found: Profile) -> dict[str, float]:
+    """Seconds of all calls, by kernel and how often it is called."""
+    rows = {f"{name} x {row['calls']}": row["seconds"] for name, row in found.kernels().items()}
+    return top(rows)
 
 
 def _print_table(title: str, seconds: Mapping[str, float], whole: float) -> None:
