@@ -1,4 +1,4 @@
-"""Pooling: windows are reduced from what they cover, which is loaded once."""
+"""Reductions of what does not lie together, windows above all: what they cover is loaded once."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ CASES: dict[str, tuple[Function, tuple[int, ...]]] = {
     "dilated": (pool((3, 3), (1, 1), dilation=(2, 2)), (1, 128, 20, 20)),
     "of three dimensions": (pool((2, 2, 2), (2, 2, 2)), (2, 64, 6, 6, 6)),
     "channels last": (pool((3, 3, 1), (2, 2, 1)), (2, 18, 18, 130)),
+    "over a leading axis": (lambda x: x.max(0), (5, 130, 70)),
     "down the middle": (lambda x: x.max(1), (140, 6, 40)),
     "and a function of it": (lambda x: jnp.tanh(pool((3, 3), (2, 2))(x)), (2, 64, 20, 20)),
     "two at once": (lambda x: (pool((3, 3), (1, 1))(x), x.max((2, 3))), (2, 64, 9, 9)),
@@ -90,3 +91,9 @@ def test_each_element_is_loaded_about_once() -> None:
     assert found.hbm_moved_bytes <= 1.1 * found.hbm_compulsory_bytes
     # 9 elements a result at one a cycle keep the vector engine busiest; loads hide behind that.
     assert found.seconds <= 1.2 * found.busy_seconds["vector"]
+
+
+def test_a_sum_over_a_short_leading_axis_loads_long_runs() -> None:
+    """Too few rows for a product with ones: each partition's part of every row is one run."""
+    found = profile_of(compiled(lambda x: x.sum(0), (4, 128, 512)).model)
+    assert found.busy_seconds["dma"] <= 1.5 * found.hbm_compulsory_bytes / 368e9

@@ -25,10 +25,9 @@ from neuronc.numerics import REDUCTIONS
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
 from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
-from neuronc.passes.footprint import Footprint
 from neuronc.passes.functions import map_function, reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile
-from neuronc.passes.map_windows import Covered
+from neuronc.passes.map_windows import Covered, Walk
 from neuronc.passes.mapping import (
     FULL,
     ONE,
@@ -52,8 +51,8 @@ class MapBlocks:
         self._ops = body.compute
         self._space = space_of(self._ops)
         self._accesses: dict[Load, Strided] = {}
-        self._windows: dict[Load, Footprint] = {}
-        """What loads cover that only reductions read, where that is what is loaded."""
+        self._windows: dict[Load, Walk] = {}
+        """How loads walk a partition of which all that they cover is loaded."""
         for op in self._ops:
             self._collect(op)
 
@@ -243,7 +242,7 @@ class MapBlocks:
             if key not in frame.blocks:
                 frame.blocks[key] = self._load(key, FULL, loads[key], frame, tile)
             covered = self._covered(key, tile)
-            kept, taps = covered.kept or ((0, 1),), covered.taps
+            kept, taps = covered.kept or ((0, 1),), covered.tapped
             source = frame.blocks[key][0][(*kept, *taps)]
             into = dst[shape_pairs([n for _, n in kept])]
             self._b.reduce(reduction_of(op), into, source, len(taps))

@@ -29,7 +29,7 @@ from neuronc.passes.builder import Ref
 from neuronc.passes.functions import reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.map_blocks import MapBlocks, identity, wide
-from neuronc.passes.map_windows import COVERED_COLUMNS, block_of_rows, footprints
+from neuronc.passes.map_windows import COVERED_COLUMNS, block_of_rows, walks_of
 from neuronc.passes.mapping import (
     FREE,
     FULL,
@@ -107,7 +107,7 @@ class MapLowering(MapBlocks):
         """How many rows to reduce at once from what their windows cover; None to do without."""
         if at is None or any(self._level(op.results[0]) == FULL for op in self._ops):
             return None
-        found = footprints(loads, FULL, sizes, kept, at)
+        found = walks_of(loads, FULL, sizes, kept, at)
         if not found:
             return None
         free = [sizes[d] for d in range(kept) if d != at]
