@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -291,3 +292,41 @@ def test_models_of_one_form_keep_their_own_weights_in_the_cache(
                 (y,) = neuronc.load(tmp_path / "model.neff", weights=weights)(to_numpy(X))
                 assert error_of(y, model(X)) < 2e-6
         assert hits == [False, False, True]
+
+
+class Loops(torch.nn.Module):
+    """A loop that one branch runs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def looped(y: torch.Tensor) -> torch.Tensor:
+            loop = torch._higher_order_ops.while_loop
+            return loop(lambda i, _: i < 5, lambda i, z: (i + 1, z * 1.5), (torch.tensor(0), y))[1]
+
+        return torch.cond(x.sum() > 0, looped, torch.cos, (x,))
+
+
+@pytest.mark.parametrize(
+    ("model", "args", "message"),
+    [
+        (lambda x: x + 1, (X,), "NRC-0905.*trace function"),
+        (torch.jit.script(torch.nn.Linear(16, 4)), (X,), "NRC-0905.*trace RecursiveScriptModule"),
+        (torch.nn.Linear(16, 4), X, r"NRC-0905(?s:.*)\(x,\)"),
+        (torch.nn.Linear(16, 4, device="meta"), (X.to("meta"),), "NRC-0912.*'weight' and 1 more"),
+        (Loops(), (X,), "NRC-0905(?s:.*)while_loop lies inside a cond"),
+    ],
+    ids=["function", "script", "tensor", "meta", "loop in a branch"],
+)
+def test_what_cannot_be_taken_is_one_coded_error(model: Any, args: Any, message: str) -> None:
+    with pytest.raises(neuronc.NeuroncError, match=message):
+        neuronc.torch.compile_model(model, args)
+
+
+@pytest.mark.parametrize("bounds", [(0, 0), (-1, 2), (3, 3)])
+def test_a_histogram_finds_its_bounds(bounds: tuple[int, int]) -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.histc(x, 10, *bounds)
+
+    for x in (X, torch.ones(3, 16)):
+        (found,) = neuronc.load(neuronc.torch.compile_model(Model(), (x,)))(to_numpy(x))
+        assert found.tolist() == torch.histc(x, 10, *bounds).tolist()

@@ -14,12 +14,13 @@ from torch.export import ExportedProgram
 from neuronc import api
 from neuronc.artifact.constants import sha256_of
 from neuronc.artifact.model import Artifact, Constant
+from neuronc.errors import UnsupportedError
 from neuronc.hardware import DEFAULT_TARGET
 from neuronc.observe import Observer
 from neuronc.pipeline import ignore
 from neuronc.torch.exported import Exported, export_program, loses_state
 from neuronc.torch.shapes import respecialise
-from neuronc.torch.tracing import trace
+from neuronc.torch.tracing import check_model, trace
 
 Model = torch.nn.Module | ExportedProgram
 FilePath = str | os.PathLike[str]
@@ -91,6 +92,8 @@ def compile_exported(
 ) -> api.Compiled:
     """The same for a model that is StableHLO already."""
     named = external_weights is not False
+    if not named:
+        _check_values(exported)
     compiled = api.compile(
         exported.module,
         target,
@@ -104,6 +107,15 @@ def compile_exported(
         return compiled
     path = None if isinstance(external_weights, bool) else Path(external_weights)
     return replace(compiled, model=_detached(compiled.model, exported), external_weights=path)
+
+
+def _check_values(exported: Exported) -> None:
+    """Refuse weights without values where they are to be part of the artifact."""
+    empty = [name for name, tensor in exported.weights.items() if tensor.device.type == "meta"]
+    if empty:
+        problem = f"{empty[0]!r} and {len(empty) - 1} more weights are on the meta device, empty"
+        hint = "leave them out of the artifact: external_weights=True"
+        raise UnsupportedError("weights", problem, hint, code="NRC-0912")
 
 
 def _detached(artifact: Artifact, exported: Exported) -> Artifact:
@@ -125,6 +137,7 @@ def _program(
 ) -> ExportedProgram:
     if isinstance(model, ExportedProgram):
         return model
+    check_model(model, args)
     given = tuple(args), dict(kwargs or {})
     program = trace(model, *given, dynamic_shapes, strict)
     if not strict and loses_state(program):

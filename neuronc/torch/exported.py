@@ -26,6 +26,7 @@ from neuronc.torch.elements import to_numpy
 from neuronc.torch.graph import Argument, Result, emit_graph
 from neuronc.torch.ranges.rules import range_of_values
 from neuronc.torch.table import name_of
+from neuronc.torch.tracing import decompose
 
 CHECK = "aten._linalg_check_errors.default"
 
@@ -57,9 +58,7 @@ def export_program(program: ExportedProgram) -> Exported:
         UnsupportedError: some operations are not supported; it lists all of them.
     """
     check_static(program)
-    run = cast(Any, program).run_decompositions
-    with torch.no_grad():
-        decomposed = run(decompositions())
+    decomposed = decompose(program, decompositions())
     _drop_checks(decomposed.graph_module)
     return _Emission(decomposed).run()
 

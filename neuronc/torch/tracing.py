@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.export import ExportedProgram
@@ -53,6 +53,43 @@ def trace(
         hint = "keep Python off values: torch.cond or torch.where instead of `if`, fixed shapes"
         problem = f"torch.export cannot trace {name}: {_cause(refusal)}"
         raise UnsupportedError("model", problem, hint, code="NRC-0905") from refusal
+
+
+def check_model(model: Any, args: Any) -> None:
+    """Refuse what is no module, and arguments that are no sequence.
+
+    Raises:
+        UnsupportedError: torch's own words for it would be a failure inside of torch.
+    """
+    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        hint = "give a torch.nn.Module; one of a function is a class whose forward calls it"
+        problem = f"torch.export cannot trace {type(model).__name__} {_name_of(model)!r}"
+        raise UnsupportedError("model", problem, hint, code="NRC-0905")
+    if isinstance(args, torch.Tensor):
+        problem = "the arguments are one tensor, not a sequence of arguments"
+        raise UnsupportedError("args", problem, "write (x,)", code="NRC-0905")
+
+
+def _name_of(model: Any) -> str:
+    return getattr(model, "__name__", None) or getattr(model, "original_name", "")
+
+
+def decompose(program: ExportedProgram, table: Mapping[Any, Any]) -> ExportedProgram:
+    """The program in operations that the table does not take apart.
+
+    Raises:
+        UnsupportedError: it has a `while_loop` inside of a `cond`, on which torch 2.13 fails.
+    """
+    run = cast(Any, program).run_decompositions
+    try:
+        with torch.no_grad():
+            return run(dict(table))
+    except RuntimeError as failure:
+        if "FunctionalTensor" not in str(failure):
+            raise
+        hint = 'torch.compile(model, backend="neuronc") takes it'
+        problem = "torch cannot take its own program apart: a while_loop lies inside a cond"
+        raise UnsupportedError("program", problem, hint, code="NRC-0905") from failure
 
 
 def _refusals() -> tuple[type[BaseException], ...]:

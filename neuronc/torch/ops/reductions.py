@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import inf, prod
 from typing import cast
 
 from neuronc.torch.build import Build
@@ -325,17 +325,28 @@ def logsumexp(s: Scope, x: Value, dim: Dims, keepdim: bool = False) -> Value:
 
 @aten("histc")
 def histc(s: Scope, x: Value, bins: int = 100, min: float = 0, max: float = 0) -> Value:
-    """How many elements fall into each of equal bins between two given bounds."""
+    """How many elements fall into each of equal bins between two bounds."""
     b, n = s.b, prod(shape_of(x))
-    assert min < max, "histc by the data's own bounds is not static"
     kind = element_of(x) if is_float(element_of(x)) else "f32"
     y = b.convert(b.reshape(x, (n,)), kind)
-    scaled = b.multiply(b.subtract(y, b.like(min, y)), b.like(bins / (max - min), y))
+    low, high = (b.broadcast(v, (n,)) for v in _bounds(b, y, min, max))
+    scaled = b.divide(b.multiply(b.subtract(y, low), b.like(bins, y)), b.subtract(high, low))
     index = b.minimum(b.convert(b.unary("floor", scaled), "i32"), b.splat(bins - 1, (n,), "i32"))
-    inside = b.binary("and", b.compare("GE", y, b.like(min, y)), b.compare("LE", y, b.like(max, y)))
+    inside = b.binary("and", b.compare("GE", y, low), b.compare("LE", y, high))
     one = b.compare("EQ", b.broadcast_in_dim(index, (n, bins), [0]), b.iota((n, bins), 1, "i32"))
     hit = b.binary("and", one, b.broadcast_in_dim(inside, (n, bins), [0]))
     return s.cast(b.fold("add", b.convert(hit, "f32"), 0, [0]))
+
+
+def _bounds(b: Build, y: Value, low: float, high: float) -> tuple[Value, Value]:
+    """Those that are given; where they are equal those of the data y[N], or 1 around them."""
+    if low != high or not prod(shape_of(y)):
+        apart = 1 if low == high else 0
+        kind = element_of(y)
+        return b.splat(low - apart, (), kind), b.splat(high + apart, (), kind)
+    least, most = b.fold("minimum", y, inf, [0]), b.fold("maximum", y, -inf, [0])
+    apart = b.convert(b.compare("EQ", least, most), element_of(y))
+    return b.subtract(least, apart), b.add(most, apart)
 
 
 @aten("count_nonzero", "count_nonzero.dim_IntList")
