@@ -79,7 +79,9 @@ def dependences(emitted: Emitted) -> Dependences:
     reader_of, reader = _ranges(low, high)
     later = np.concatenate([row[direct], row[settled[reader_of]]])
     earlier = np.concatenate([last[direct], read_keys[reader] % max(count, 1)])
-    pairs = np.unique(later * count + earlier)
+    # Overlaps give a pair more than once; sorting beats the hashing of `np.unique`.
+    pairs = np.sort(later * count + earlier)
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     later, earlier = np.divmod(pairs, max(count, 1))
     first_reader = np.where(first_reader < count, first_reader, np.arange(count))
     return Dependences(earlier, later, first_reader)

@@ -44,8 +44,10 @@ def _await(
     `implied[engine][n]` is what has happened once that engine has finished n instructions.
     """
     awaited: dict[int, int] = {}
-    wanted = [(count, other) for other, count in enumerate(needed) if count > known[other]]
-    for count, other in sorted(wanted, reverse=True):
+    wanted = [(n, other) for other, n in enumerate(needed) if n > known[other]]
+    if len(wanted) > 1:
+        wanted.sort(reverse=True)
+    for count, other in wanted:
         if known[other] < count:
             awaited[other] = count
             after = implied[other][count]
