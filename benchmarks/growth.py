@@ -6,9 +6,9 @@
     python benchmarks/growth.py --read layers.json width.json --plot docs/growth.svg
 
 GPT-2's prefill in f32 with weights as arguments. One of layers, width and sequence varies, the
-others stay small, so that no more than one thing grows. Compile time is CPU time of this process,
-the median of `--runs`; run time is the median of as many calls, and left out where a call would
-take more than RUN_FLOPS.
+others stay small, so that no more than one thing grows. Times are CPU time of this process and all
+its threads, which holds on a busy machine: compile time is the median of `--runs`, run time that of
+as many calls, and left out where a call would take more than RUN_FLOPS.
 """
 
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
@@ -97,13 +97,13 @@ PLOTTED: dict[str, tuple[str, Callable[[Row], float | None]]] = {
 }
 
 
-def seconds(call: Callable[[], object], clock: Callable[[], float], runs: int) -> float:
-    """The median of some calls."""
+def seconds(call: Callable[[], object], runs: int) -> float:
+    """CPU seconds of the median of some calls, all threads together."""
     taken: list[float] = []
     for _ in range(runs):
-        start = clock()
+        start = time.process_time()
         call()
-        taken.append(clock() - start)
+        taken.append(time.process_time() - start)
     return median(taken)
 
 
@@ -112,21 +112,21 @@ def measure(sweep: str, value: int, target: str, runs: int) -> Row:
     model = replace(BASE, **{sweep: value}).model()
     lowered = model.lower()
     compiled = neuronc.compile(lowered, target=target)
-    spent = seconds(lambda: neuronc.compile(lowered, target=target), time.process_time, runs)
+    spent = seconds(lambda: neuronc.compile(lowered, target=target), runs)
     report, size = compiled.report, len(bytes(compiled))
     run = run_time(compiled, model, runs) if report.tensor_flops <= RUN_FLOPS else None
     return Row(sweep, value, spent, size, report.kernels, report.seconds, run)
 
 
 def run_time(compiled: neuronc.Compiled, model: Model, runs: int) -> float:
-    """Wall seconds of a call on weights of a size that keeps activations finite."""
+    """CPU seconds of a call on weights of a size that keeps activations finite."""
     random, program = np.random.default_rng(0), neuronc.load(compiled)
     inputs = [
         (random.standard_normal(leaf.shape) * 0.02).astype(leaf.dtype)
         for leaf in cast("list[jax.ShapeDtypeStruct]", jax.tree.leaves(model.args))
     ]
     program(*inputs)
-    return seconds(lambda: program(*inputs), time.perf_counter, runs)
+    return seconds(lambda: program(*inputs), runs)
 
 
 def read_rows(paths: Sequence[Path]) -> list[list[Row]]:
