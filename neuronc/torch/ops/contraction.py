@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import is_float
@@ -97,16 +99,49 @@ def grouped_mm(
 ) -> Value:
     """Row t of x[T, K] times the matrix of its group in y[E, K, N].
 
-    Every row meets every group on the tensor engine, and what is of other groups is dropped.
+    Which rows are of which group is known at run time only, and a program has no extents of then:
+    every row meets every group on the tensor engine, and what is of other groups is dropped. Where
+    rows are few, as when one token is decoded, each fetches the matrix of its group instead: to
+    the accelerator's memory and back, so that it pays for half as many rows as groups.
     """
     if offs is None or len(shape_of(x)) != 2 or len(shape_of(y)) != 3:
         return _grouped_otherwise(s, x, y, offs)
     b, (rows, _), (groups, _, columns) = s.b, shape_of(x), shape_of(y)
+    if 2 * rows <= groups:
+        return _by_matrix(b, x, y, offs)
     made = b.dot(x, y, ((), ()), ([1], [1]), opmath(element_of(x)))
     mask = group_of_row(b, offs, rows)
     chosen = b.broadcast_in_dim(mask, (rows, groups, columns), [0, 1])
     kept = b.select(chosen, made, b.like(0, made))
     return b.fold("add", kept, 0, [1])
+
+
+def _by_matrix(b: Build, x: Value, y: Value, offsets: Value) -> Value:
+    """Each row of x[T, K] times its own of y[E, K, N]; zero for rows after the last group."""
+    (rows, _), (groups, _, columns) = shape_of(x), shape_of(y)
+    row = b.iota((rows, groups), 0, "i32")
+    ended = b.compare("GE", row, b.broadcast(b.convert(offsets, "i32"), (rows, groups)))
+    group = b.fold("add", b.convert(ended, "i32"), 0, [1])
+    at = b.reshape(b.binary("minimum", group, b.like(groups - 1, group)), (rows, 1))
+    stored, contracted = _as_stored(y)
+    sizes = shape_of(stored)[1:]
+    own = b.gather(stored, at, (rows, *sizes), [1, 2], [0], [0], [1, *sizes])
+    made = b.dot(x, own, ([0], [0]), ([1], [contracted]), opmath(element_of(x)))
+    inside = b.compare("LT", group, b.like(groups, group))
+    kept = b.broadcast_in_dim(inside, (rows, columns), [0])
+    return b.select(kept, made, b.like(0, made))
+
+
+def _as_stored(y: Value) -> tuple[Value, int]:
+    """What a transposed y[E, K, N] was made from, y[E, N, K]; and which dimension is K.
+
+    A matrix that is fetched must not be one of an array that would be transposed as a whole.
+    """
+    maker: Any = y.owner
+    if getattr(maker, "name", "") != "stablehlo.transpose":
+        return y, 1
+    swapped = list(maker.attributes["permutation"]) == [0, 2, 1]
+    return (maker.operands[0], 2) if swapped else (y, 1)
 
 
 def _grouped_otherwise(s: Scope, x: Value, y: Value, offs: Value | None) -> Value:
