@@ -19,6 +19,7 @@ from neuronc.isa.operands import Memory
 from neuronc.isa.records import Record, decode
 from neuronc.runtime.accesses import rooms_of
 from neuronc.runtime.clocks import Order
+from neuronc.runtime.coalesce import coalesce
 from neuronc.runtime.copies import merge_copies
 from neuronc.runtime.forward import forward
 from neuronc.runtime.gemm import bind_gemm
@@ -75,7 +76,7 @@ class BoundKernel:
         nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]
         if not self.literal:
             nodes = forward(merge_copies(nodes, spaces), spaces)
-            nodes = merge_accumulations(nodes, spaces)
+            nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
         calls = [None if _touches_hbm(node) else self.call(node, ()) for node in nodes]
         return Plan(nodes, split(nodes, spaces, workers), calls)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
@@ -32,6 +33,7 @@ from neuronc.runtime.views import (
 RUN_MIN = 32
 SMALL_MAX = 4096
 """An operand of at most so many elements may be read in any order."""
+Maker = TypeVar("Maker")
 _JOINED_MAX = 64
 _ENTRIES_MAX = 16
 """Older copies that still hold a part of a place are forgotten: they are only not forwarded."""
@@ -77,7 +79,7 @@ class _State:
                 source = self._source(node, name)
                 if source and name == "src":
                     deep = source
-                if source and _takes(node, name, source[0]):
+                if source and takes(node, name, source[0]):
                     found[name] = source[0]
         pair = copied(node)
         made = self._made(node, pair, deep, time) if pair else []
@@ -196,7 +198,7 @@ def copied(node: Node) -> tuple[View, View] | None:
     return dst, src
 
 
-def _takes(node: Node, name: str, view: View) -> bool:
+def takes(node: Node, name: str, view: View) -> bool:
     """Whether a call is not slower for reading an operand there."""
     if node.multiplies and len(view.shape) == 2:
         return is_blas(view)
@@ -226,19 +228,25 @@ def _targets(node: Node) -> list[View]:
 
 def _needs(nodes: Sequence[Node], places: Places) -> list[set[int]]:
     """For each node, the earlier ones that made some of what it reads."""
-    makers: list[list[tuple[int, int]]] = [[] for _ in range(places.count)]
+    makers: list[dict[int, int]] = [{} for _ in range(places.count)]
     needs: list[set[int]] = []
     for at, node in enumerate(nodes):
         reads = [place for place in node.reads.values() if place >= 0]
-        needs.append({maker for place in reads for maker, _ in makers[place]})
+        needs.append({maker for place in reads for maker in makers[place].values()})
         for place in node.writes.values():
-            if place < 0:
-                continue
-            inside = places.inside[place]
-            for other in (place, *places.overlaps[place]):
-                if other == place or other in inside:
-                    makers[other] = [(at, place)]
-                else:
-                    kept = [m for m in makers[other] if m[1] != place and m[1] not in inside]
-                    makers[other] = [*kept, (at, place)]
+            if place >= 0:
+                remember(makers, places, place, at)
     return needs
+
+
+def remember(makers: Sequence[dict[int, Maker]], places: Places, place: int, by: Maker) -> None:
+    """Note who made a place last; `makers` has for each place who made which part of it."""
+    inside = places.inside[place]
+    for other in (place, *places.overlaps[place]):
+        known = makers[other]
+        if other == place or other in inside:
+            known.clear()
+        elif inside:
+            for old in inside.intersection(known):
+                del known[old]
+        known[place] = by
