@@ -11,9 +11,13 @@ import pytest
 from jax import lax
 
 from neuronc.artifact.model import Kernel
+from neuronc.dtypes import BY_NAME
 from neuronc.hardware import TRN2
-from neuronc.isa.operands import ELEMENT_BYTES, Memory
+from neuronc.isa import instructions as isa
+from neuronc.isa.operands import ELEMENT_BYTES, Memory, Operand
+from neuronc.isa.records import Record
 from neuronc.isa.table import ENGINES, Engine
+from neuronc.numerics import FUNCTIONS
 from neuronc.pipeline import compile_artifact
 from neuronc.runtime import schedule
 from neuronc.runtime.accesses import Room, accesses_of
@@ -25,6 +29,7 @@ from neuronc.runtime.order import legal_order
 from neuronc.runtime.races import Race, find_race
 from neuronc.runtime.schedule import Item, split
 
+F32, ADD = BY_NAME["f32"].code, FUNCTIONS["add"].code
 WORKERS = 3
 WAITS = np.dtype([("waits", "<u4", len(ENGINES))])
 
@@ -108,9 +113,16 @@ def race_between(made: Kernel, lists: list[list[Item]]) -> Race | None:
     return find_race(accesses, clocks_of(streams, legal_order(streams, made.name)))
 
 
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels are split whether it pays or not."""
+    for name in ("SMALL_SECONDS", "SHARED_SECONDS", "GAIN_MIN"):
+        monkeypatch.setattr(schedule, name, 0.0)
+
+
+@pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_workers_wait_for_what_they_share(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
+def test_workers_wait_for_what_they_share(name: str) -> None:
     fn, *args = PROGRAMS[name]
     shared = 0
     for made in compile_artifact(jax.jit(fn).lower(*args)).kernels:
@@ -122,8 +134,8 @@ def test_workers_wait_for_what_they_share(name: str, monkeypatch: pytest.MonkeyP
     assert shared, "no kernel was split"
 
 
-def test_a_wait_that_is_dropped_is_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
+@pytest.mark.usefixtures("always")
+def test_a_wait_that_is_dropped_is_a_race() -> None:
     fn, *args = PROGRAMS["scores"]
     made = compile_artifact(jax.jit(fn).lower(*args)).kernels[0]
     lists = lists_of(made)
@@ -131,3 +143,18 @@ def test_a_wait_that_is_dropped_is_a_race(monkeypatch: pytest.MonkeyPatch) -> No
     worker, number = waiting[len(waiting) // 2]
     lists[worker][number] = replace(lists[worker][number], waits=())
     assert race_between(made, lists) is not None
+
+
+@pytest.mark.parametrize(("columns", "lists"), [(16, 1), (512, 2)])
+def test_short_calls_stay_with_one_worker(columns: int, lists: int) -> None:
+    """Two workers share one interpreter, so that short calls, however many, gain nothing."""
+    blocks = [Operand(Memory.SBUF, F32, 4 * n, (1,), (n,), 0, 0, 128) for n in (columns, columns)]
+    tiles = [replace(b, tile_start=8192 * i, tile_bytes=8192) for i, b in enumerate(blocks)]
+    copies = [
+        Record(isa.TensorTensor(dst=tile, lhs=tile, rhs=tile, function=ADD), (), 0)
+        for _ in range(4000)
+        for tile in tiles
+    ]
+    kernel = Kernel("copies", 0, {})
+    nodes = [node_of(copy, kernel, TRN2.partitions) for copy in copies]
+    assert len(split(nodes, spaces_of(kernel, []), 2)) == lists

@@ -14,6 +14,9 @@ from neuronc.dtypes import BY_CODE, BY_NAME
 from neuronc.isa.operands import Memory, Operand
 from neuronc.runtime.memory import Array, Bytes, window
 
+_WHOLE = 1 << 39
+"""Bytes of a whole buffer, whatever its size."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -62,7 +65,12 @@ def view_of(operand: Operand, partitions: int) -> View:
 
 def whole(space: int) -> View:
     """A whole buffer, whatever its size."""
-    return View(space, BY_NAME["ui8"].code, 0, (1 << 39,), (1,))
+    return View(space, BY_NAME["ui8"].code, 0, (_WHOLE,), (1,))
+
+
+def is_whole(view: View) -> bool:
+    """Whether a view is a whole buffer, as `whole` makes it."""
+    return view.shape == (_WHOLE,)
 
 
 def span_of(view: View) -> tuple[tuple[int, int, int, int, int, int], bool]:
