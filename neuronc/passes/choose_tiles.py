@@ -22,6 +22,7 @@ from neuronc.hardware import Generation
 from neuronc.passes.body import Body, element
 from neuronc.passes.builder import Builder
 from neuronc.passes.contraction import BATCH, COLUMNS, DEPTH, ROWS, Problem
+from neuronc.passes.draining import rounds_first
 from neuronc.passes.functions import function_name
 from neuronc.passes.fuse_activation import ACTIVATIONS
 from neuronc.passes.iteration import Load, Strided
@@ -70,7 +71,6 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
     dot, *epilogue = body.compute
     names = [function_name(op) for op in epilogue]
     activations = sum(name in ACTIVATIONS for name in names)
-    result = dot.results[0]
     outs = list(zip(body.outputs, body.yielded, strict=True))
     stored = [(b, v) for b, v in outs if builder.layout_of(b) is None]
     layouts = [found for b, _ in outs if (found := builder.layout_of(b)) is not None]
@@ -86,7 +86,7 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
         depth=tuple(q.extents(DEPTH)),
         depth_strides=tuple((g, tuple(q.strides(q.operand(g), DEPTH))) for g in (ROWS, COLUMNS)),
         bytes=element(dot.operands[0]).bytes,
-        casts=int(result in body.yielded or element(result).name != "f32"),
+        casts=int(rounds_first(dot, body.yielded)),
         pairs=len(names) - activations,
         activations=activations,
         loads=tuple(load for layout, load in read if layout is None),

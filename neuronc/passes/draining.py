@@ -7,11 +7,20 @@ whole kernel. Where a result goes is given: its HBM buffer, or a place in SBUF.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from xdsl.ir import Operation, SSAValue
 
+from neuronc.dialects.stablehlo.binary import (
+    AddOp,
+    DivideOp,
+    MaximumOp,
+    MinimumOp,
+    MultiplyOp,
+    SubtractOp,
+)
 from neuronc.hardware import Generation
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder, Operand, Ref, hbm
@@ -23,6 +32,26 @@ PRELOADED_SHARE = 16
 """A vector that takes more than this part of SBUF is not kept for the whole kernel."""
 Key = Load | SSAValue
 Blocks = dict[Key, tuple[Ref | None, Operand]]
+
+
+_ARITHMETIC = (AddOp, SubtractOp, MultiplyOp, DivideOp, MaximumOp, MinimumOp)
+
+
+def rounds_first(dot: Operation, yielded: Sequence[SSAValue]) -> bool:
+    """Whether a tile is copied out of PSUM, to its own type, before the epilogue.
+
+    An operation that alone reads a product of small floats takes it from PSUM, in float32, and
+    rounds what it makes of it: one rounding less than the program asks for, as XLA's default
+    (`xla_allow_excess_precision`) allows too. An engine reads at most one operand from PSUM.
+    """
+    result = dot.results[0]
+    if result in yielded:
+        return True
+    if element(result).name == "f32":
+        return False
+    users = [use.operation for use in result.uses]
+    small = element(result).name in ("bf16", "f16")
+    return not (small and len(users) == 1 and isinstance(users[0], _ARITHMETIC))
 
 
 def epilogue_key(body: Body, value: SSAValue) -> Key | None:
@@ -102,7 +131,7 @@ class Drain:
         lanes, columns = tile.lanes.size, tile.line.size
         result = self.dot.results[0]
         blocks: Blocks = {result: (None, source)}
-        if result in self.body.yielded or element(result).name != "f32":
+        if rounds_first(self.dot, self.body.yielded):
             self._locate(self.dot)
             blocks[result] = self._target(result, tile)
             self.builder.cast(blocks[result][1], source)
