@@ -8,7 +8,9 @@ Or those of another library: see `torch_libraries.py`.
 A model type is a name of transformers' own registry, as `llama`; without names, those of `NAMED`
 are tried, with `--all` every one in the registry. A tiny configuration is made of a family's
 default one: every extent with a known name is cut (`SMALL`), and `SPECIAL` adds what a family
-insists on. Each model runs in a process of its own. An outcome is one of
+insists on. Text gets an image where a family takes one and its tokens are found. Each model runs
+in a process of its own; with `--json`, what the file has is not tried again, and `--seconds` ends
+early, so that a long list can be tried in pieces. An outcome is one of
 
     ok        outputs and changed state within 2e-5 of eager's
     WRONG     not so
@@ -26,26 +28,34 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import subprocess
-import sys
+import multiprocessing
+import resource
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
 from torch import nn
-from torch_family_configs import CLASSES, LISTS, SMALL, SPECIAL, Nested
-from torch_libraries import LIBRARIES
+from torch_family_configs import CLASSES, FIXED, LISTS, NESTED, SMALL, SPECIAL, Nested
+from torch_libraries import LIBRARIES, with_values
 from torch_libraries import make as of_library
 
 TOLERANCE = 2e-5
 TIME_LIMIT_S = 900
+MEMORY_LIMIT = 6 << 30
+"""Bytes that a process may allocate: some default configurations ask for more than there is."""
+APART = multiprocessing.get_context("forkserver")
+APART.set_forkserver_preload(["torch_warm"])
 TOKENS = 12
-VOCABULARY = 99
+VOCABULARY, WORDS = 99, 90
+TOKENS_OF = {"image": 98, "video": 97, "audio": 96}
+"""Words are below `WORDS`; above are what stands for other things."""
 IMAGE = 32
 AUDIO_SAMPLES = 2000
 
@@ -80,20 +90,8 @@ def tiny_config(config_class: Any, special: Nested) -> Any:
     """A family's default configuration, cut small."""
     values = _cut(config_class().to_dict())
     _merge(values, special)
-    for key in ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
-        if isinstance(values.get(key), int) and values[key] >= VOCABULARY:
-            values[key] = 1
-    for key in ("layer_types", "mlp_layer_types"):
-        if isinstance(values.get(key), list) and "num_hidden_layers" in values:
-            values[key] = _varied(values[key], values["num_hidden_layers"])
     values.pop("model_type", None)
     return config_class(**values)
-
-
-def _varied(kinds: list[str], count: int) -> list[str]:
-    """As many kinds of layer as there are layers, each kind once if they suffice."""
-    distinct = list(dict.fromkeys(kinds))
-    return (distinct + kinds)[: max(count, 1)]
 
 
 def _cut(values: dict[str, Any]) -> dict[str, Any]:
@@ -104,12 +102,28 @@ def _cut(values: dict[str, Any]) -> dict[str, Any]:
         elif key in LISTS and isinstance(value, list | tuple):
             first = LISTS[key]
             found[key] = [first << i if first else 1 for i in range(len(value))]
-        elif isinstance(value, dict) and key.endswith("config"):
+        elif isinstance(value, dict) and (key.endswith("config") or key in NESTED):
             found[key] = _cut(value)
+        elif key in FIXED:
+            found[key] = FIXED[key] if value is None or isinstance(value, list) else value
+        elif key.endswith(("_token_id", "_token_index")) and isinstance(value, int):
+            found[key] = value if value < WORDS else TOKENS_OF.get(key.split("_")[0], 1)
         else:
             found[key] = value
+    if found.get("kv_lora_rank"):
+        found["num_key_value_heads"] = found["num_attention_heads"]
+    layers = values.get("num_hidden_layers"), found.get("num_hidden_layers")
+    for key, value in found.items():
+        if isinstance(value, list) and len(value) == layers[0] != layers[1]:
+            found[key] = _varied(value, layers[1])
     found.pop("transformers_version", None)
     return found
+
+
+def _varied(kinds: list[Any], count: Any) -> list[Any]:
+    """As many kinds of layer as there are layers, each kind once if they suffice."""
+    distinct = list(dict.fromkeys(kinds))
+    return (distinct + kinds)[: max(count, 1)]
 
 
 def _merge(values: dict[str, Any], special: Nested) -> None:
@@ -128,9 +142,8 @@ def inputs(model: nn.Module, config: Any) -> dict[str, Any]:
     for name in dict.fromkeys((main, *taken)):
         if name in taken and name in ARGUMENTS and _wanted(name, main, taken):
             found[name] = ARGUMENTS[name](config)
-    for flag in ("use_cache", "return_loss"):
-        if flag in taken:
-            found[flag] = False
+    if "return_loss" in taken:
+        found["return_loss"] = False
     return found
 
 
@@ -147,7 +160,7 @@ def _wanted(name: str, main: str, taken: Mapping[str, inspect.Parameter]) -> boo
 
 
 def _ids(count: int) -> Any:
-    return lambda config: torch.randint(4, VOCABULARY - 2, (1, count))
+    return lambda config: torch.randint(4, WORDS, (1, count))
 
 
 def _deep(config: Any, name: str, default: Any) -> Any:
@@ -240,8 +253,36 @@ def make(name: str) -> tuple[nn.Module, tuple[Any, ...], dict[str, Any]]:
     else:
         found = auto.modeling_auto.MODEL_MAPPING[config_class]
         model = (found[0] if isinstance(found, tuple) else found)(config)
-    model = model.eval()
-    return model, (), inputs(model, config)
+    model = with_values(model.eval())
+    return model, (), _accepted(model, config)
+
+
+def _accepted(model: nn.Module, config: Any) -> dict[str, Any]:
+    """Arguments that eager takes: text with an image in it, or without."""
+    given = inputs(model, config)
+    if not {"input_ids", "pixel_values"} <= set(given):
+        return given
+    for image in (False, True):
+        with suppress(Exception), torch.no_grad():
+            changed = _with_image(model, config, given) if image else given
+            model(**changed)
+            return changed
+    return {key: value for key, value in given.items() if key != "pixel_values"}
+
+
+def _with_image(model: Any, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """As many tokens of the image before the text as the model makes of it."""
+    images = given["pixel_values"]
+    try:
+        made = model.get_image_features(pixel_values=images)
+    except ValueError:
+        images = images[:, None]
+        made = model.get_image_features(pixel_values=images)
+    made = getattr(made, "pooler_output", made)
+    count = sum(part.numel() // part.shape[-1] for part in made)
+    token = getattr(config, "image_token_id", None) or config.image_token_index
+    ids = torch.cat([torch.full((1, count), token), given["input_ids"]], 1)
+    return {**given, "pixel_values": images, "input_ids": ids}
 
 
 def attempt(name: str, library: str = "") -> dict[str, Any]:
@@ -287,15 +328,29 @@ def _first(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {str(failure).strip()[:600]} [{place}]"
 
 
-def _child(name: str, library: str) -> dict[str, Any]:
-    """One family in a process of its own."""
-    command = [sys.executable, __file__, "--child", name, "--library", library]
+def _apart(library: str, end: float, name: str) -> dict[str, Any]:
+    """One family in a process of its own, forked from one that has imported everything."""
+    if monotonic() > end:
+        return {}
+    ours, theirs = APART.Pipe(duplex=False)
+    process = APART.Process(target=_report, args=(theirs, name, library))
+    process.start()
+    theirs.close()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT_S)
-    except subprocess.TimeoutExpired:
+        if ours.poll(TIME_LIMIT_S):
+            return ours.recv()
         return {"outcome": "CRASH", "why": f"longer than {TIME_LIMIT_S} s"}
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"outcome"')]
-    return json.loads(lines[-1]) if lines else {"outcome": "CRASH", "why": done.stderr[-600:]}
+    except EOFError:
+        process.join()
+        return {"outcome": "CRASH", "why": f"the process ended with {process.exitcode}"}
+    finally:
+        process.kill()
+        process.join()
+
+
+def _report(pipe: Any, name: str, library: str) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
+    pipe.send(attempt(name, library))
 
 
 def _names(library: str, every: bool) -> Sequence[str]:
@@ -305,24 +360,30 @@ def _names(library: str, every: bool) -> Sequence[str]:
     return list(registry) if every else NAMED.split()
 
 
+def _outcomes(file: Path | None) -> dict[str, Any]:
+    """What a file of outcomes has, by name."""
+    lines = file.read_text().splitlines() if file and file.exists() else []
+    return {found["name"]: found for found in map(json.loads, lines)}
+
+
 def main() -> None:
     """Try the families, print one line for each and a summary."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--library", default="", choices=["", *LIBRARIES])
     parser.add_argument("--all", action="store_true", help="every type of the registry")
-    parser.add_argument("--json", type=Path, help="add the outcomes to this file, line by line")
+    parser.add_argument("--json", type=Path, help="add outcomes to this file; skip what it has")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after")
     options = parser.parse_args()
-    if options.child:
-        print(json.dumps(attempt(options.names[0], options.library)))
-        return
-    names = options.names or _names(options.library, options.all)
+    done = _outcomes(options.json)
+    names = [n for n in options.names or _names(options.library, options.all) if n not in done]
     outcomes: dict[str, int] = {}
-    child = partial(_child, library=options.library)
+    child = partial(_apart, options.library, monotonic() + options.seconds)
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, found in zip(names, pool.map(child, names), strict=True):
+            if not found:
+                break
             outcomes[found["outcome"]] = outcomes.get(found["outcome"], 0) + 1
             shown = f"{found['error']:.0e}" if "error" in found else found.get("why", "")
             print(f"{name:28} {found['outcome']:8} {shown}", flush=True)

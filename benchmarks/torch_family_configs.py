@@ -27,7 +27,9 @@ EXTENTS: dict[int, str] = {
     2: "num_hidden_layers n_layer n_layers num_layers encoder_layers decoder_layers "
     "num_encoder_layers num_decoder_layers num_blocks decoder_num_hidden_layers "
     "n_encoder_layers n_decoder_layers depth num_key_value_heads n_head_kv num_kv_heads "
-    "num_experts_per_tok moe_top_k moe_k num_experts_per_token top_k",
+    "num_experts_per_tok moe_top_k moe_k num_experts_per_token top_k n_group num_expert_group "
+    "n_shared_experts",
+    1: "topk_group",
 }
 SMALL = {name: extent for extent, names in EXTENTS.items() for name in names.split()}
 """What an integer of this name becomes, where the default is larger."""
@@ -40,6 +42,12 @@ LISTS: dict[str, int] = {
     "layers_block": 0,
 }
 """Lists by stage: the first extent, doubled at each stage; 0 stands for one layer at each."""
+
+NESTED = ("encoder", "decoder", "rope_parameters", "rope_scaling")
+"""What has extents of its own, beside all that ends in `config`."""
+
+FIXED: dict[str, Any] = {"head_dim": 8, "mrope_section": [2, 1, 1]}
+"""What is None or a list by default, and follows from other extents."""
 
 Nested = Mapping[str, Any]
 RESNET: Nested = {
@@ -83,6 +91,15 @@ FORECAST: Nested = {
     "lags_sequence": [1, 2],
     "feature_size": 5,
     "num_time_features": 1,
+}
+MROPE: Nested = {
+    "text_config": {
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 1e4,
+            "mrope_section": [2, 1, 1],
+        },
+    },
 }
 SPECIAL: dict[str, Nested] = {
     "detr": RESNET,
@@ -149,6 +166,35 @@ SPECIAL: dict[str, Nested] = {
     "nemotron": {"head_dim": 8},
     "hunyuan_v1_dense": {"head_dim": 8},
     "mobilevitv2": {"image_size": 64},
+    "layoutlmv3": {"coordinate_size": 6, "shape_size": 4},
+    "lilt": {"hidden_size": 48},
+    "bros": {"dim_bbox_projection": 8},
+    "xmod": {"default_language": "en_XX"},
+    "esm": {"vocab_size": 99, "pad_token_id": 1, "mask_token_id": 95},
+    "swin2sr": WINDOWED,
+    "dinov2_with_registers": STAGES,
+    "reformer": {
+        "axial_pos_embds_dim": [16, 16],
+        "axial_pos_shape": [4, 16],
+        "attention_head_size": 8,
+    },
+    "gemma3n_text": {"intermediate_size": [64, 64], "num_kv_shared_layers": 0},
+    "gemma3n": {"text_config": {"intermediate_size": [64, 64], "num_kv_shared_layers": 0}},
+    "gemma4_text": {"per_layer_config": None, "num_kv_shared_layers": 0},
+    "gemma4": {"text_config": {"per_layer_config": None, "num_kv_shared_layers": 0}},
+    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1},
+    "longcat_flash": {"head_dim": 8, "qk_head_dim": 16},
+    "qwen2_vl": MROPE,
+    "qwen2_5_vl": MROPE,
+    "glm4v": MROPE,
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
+    "granitemoehybrid": {
+        "mamba_n_heads": 8,
+        "mamba_d_head": 8,
+        "mamba_d_state": 8,
+        "layer_types": ["mamba", "attention"],
+    },
+    "chameleon": {"vocabulary_map": {"<image>": 98}},
 }
 """By model type: what replaces the small configuration's attributes."""
 

@@ -143,16 +143,21 @@ def _images(side: int) -> torch.Tensor:
 
 
 def make(library: str, name: str) -> Made:
-    """A model of a library; gates and last layers that start at zero are given values.
-
-    Otherwise there would be nothing to compare.
-    """
+    """A model of a library."""
     model, args, kwargs = LIBRARIES[library].make(name)
+    return with_values(model), args, kwargs
+
+
+def with_values(model: nn.Module) -> nn.Module:
+    """Give values to matrices that start at zero: gates, routers, last layers.
+
+    There would be nothing to compare, or only equals to choose from.
+    """
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1 and not parameter.count_nonzero():
                 parameter.normal_(0, 0.05)
-    return model, args, kwargs
+    return model
 
 
 LIBRARIES: dict[str, Library] = {
