@@ -1,10 +1,8 @@
-"""Images looked up between their elements, and pooling at places that are given."""
+"""Pooling at places that are given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
-from math import prod
 from typing import Any
 
 import torch
@@ -13,67 +11,6 @@ from torch import Tensor
 from neuronc.torch.table import expands
 
 aten: Any = torch.ops.aten
-BILINEAR, NEAREST = 0, 1
-ZEROS, BORDER, REFLECTION = 0, 1, 2
-
-
-def _unnormalised(at: Tensor, extent: int, align: bool) -> Tensor:
-    """From [-1, 1] to indices."""
-    return (at + 1) / 2 * (extent - 1) if align else ((at + 1) * extent - 1) / 2
-
-
-def _reflected(at: Tensor, low: float, high: float) -> Tensor:
-    """Folded back and forth between two bounds."""
-    if low == high:
-        return torch.zeros_like(at)
-    span = high - low
-    apart = (at - low).abs()
-    flips = torch.floor(apart / span)
-    rest = apart - flips * span
-    return torch.where(flips % 2 == 0, rest + low, span - rest + low)
-
-
-def _inside(at: Tensor, extent: int, padding: int, align: bool) -> Tensor:
-    if padding == REFLECTION:
-        edge = 0.0 if align else 0.5
-        at = _reflected(at, -edge, extent - 1 + edge)
-    return at.clamp(0, extent - 1) if padding != ZEROS else at
-
-
-def _taken(x: Tensor, places: Sequence[Tensor]) -> Tensor:
-    """x[n, :, places..]; 0 outside."""
-    space = x.shape[2:]
-    valid = torch.ones_like(places[0], dtype=torch.bool)
-    flat = torch.zeros_like(places[0], dtype=torch.int64)
-    for at, extent in zip(places, space, strict=True):
-        valid = valid & (at >= 0) & (at < extent)
-        flat = flat * extent + at.nan_to_num(0.0).clamp(0, extent - 1).to(torch.int64)
-    n, c = x.shape[:2]
-    shape = flat.shape[1:]
-    index = flat.reshape(n, 1, -1).expand(n, c, -1)
-    found = x.reshape(n, c, prod(space)).gather(2, index).reshape(n, c, *shape)
-    return torch.where(valid.unsqueeze(1), found, 0)
-
-
-@expands("grid_sampler_3d")
-def grid_sampler_3d(x: Tensor, grid: Tensor, mode: int, padding: int, align: bool) -> Tensor:
-    """x[N, C, D, H, W] at grid[N, d, h, w] of (w, h, d)."""
-    space = x.shape[2:]
-    at = [
-        _inside(_unnormalised(grid[..., 2 - d], n, align), n, padding, align)
-        for d, n in enumerate(space)
-    ]
-    if mode == NEAREST:
-        return _taken(x, [torch.round(v) for v in at])
-    low = [torch.floor(v) for v in at]
-    made = x.new_zeros(())
-    for corner in product((0, 1), repeat=3):
-        weight = torch.ones_like(at[0])
-        for v, base, step in zip(at, low, corner, strict=True):
-            weight = weight * (v - base if step else base + 1 - v)
-        places = [base + step for base, step in zip(low, corner, strict=True)]
-        made = made + _taken(x, places) * weight.unsqueeze(1)
-    return made
 
 
 def _starts(samples: Tensor, extent: int, out: int, size: int) -> Tensor:

@@ -197,7 +197,7 @@ def avg_pool(
     return s.narrow(b.divide(total, _divisor(b, counts, total, windows.lead)))
 
 
-@aten("avg_pool2d_backward")
+@aten("avg_pool2d_backward", "avg_pool3d_backward")
 def avg_pool_backward(
     s: Scope,
     grad: Value,
@@ -209,12 +209,13 @@ def avg_pool_backward(
     count_include_pad: bool,
     divisor_override: int | None,
 ) -> Value:
-    """Each gradient spread over its window: the transposed pooling matrices of both dimensions."""
+    """Each gradient spread over its window: the transposed pooling matrices of all dimensions."""
     b, g = s.b, s.wide(grad)
-    space, out = shape_of(x)[-2:], shape_of(g)[-2:]
-    sizes, low = _each(size, 2), _each(padding, 2)
-    steps = _each(stride, 2) if stride else sizes
-    for d in range(2):
+    rank = 3 if "3d" in str(s.node.target) else 2
+    space, out = shape_of(x)[-rank:], shape_of(g)[-rank:]
+    sizes, low = _each(size, rank), _each(padding, rank)
+    steps = _each(stride, rank) if stride else sizes
+    for d in range(rank):
         matrix = np.zeros((space[d], out[d]))
         for o in range(out[d]):
             start = o * steps[d] - low[d]
@@ -223,7 +224,7 @@ def avg_pool_backward(
             count = stop - start if count_include_pad else len(inside)
             for i in inside:
                 matrix[i, o] = 1 if divisor_override else 1 / count
-        g = apply_matrix(b, g, len(shape_of(g)) - 2 + d, matrix)
+        g = apply_matrix(b, g, len(shape_of(g)) - rank + d, matrix)
     if divisor_override:
         g = b.divide(g, b.like(divisor_override, g))
     return s.narrow(g)
@@ -271,11 +272,11 @@ def adaptive_avg_pool(s: Scope, x: Value, size: Sizes) -> Value:
     return s.narrow(b.divide(total, b.like(prod(space) // prod(out), total)))
 
 
-@aten("_adaptive_avg_pool2d_backward")
+@aten("_adaptive_avg_pool2d_backward", "_adaptive_avg_pool3d_backward")
 def adaptive_avg_pool_backward(s: Scope, grad: Value, x: Value) -> Value:
     """Each gradient spread over its window."""
     g, rank = s.wide(grad), len(shape_of(x))
-    for d in (rank - 2, rank - 1):
+    for d in range(rank - (3 if "3d" in str(s.node.target) else 2), rank):
         matrix = _averages(shape_of(x)[d], shape_of(grad)[d]).T
         g = apply_matrix(s.b, g, d, matrix)
     return s.narrow(g)

@@ -144,3 +144,22 @@ for _names, _kind in {
 }.items():
     for _name in _names:
         aten(_name, f"{_name}.vec")(_interpolated(_kind))
+
+
+def _gradient(kind: str) -> Emitter:
+    """Of what one matrix a dimension makes: the transposed ones."""
+
+    def emit(
+        s: Scope, grad: Value, out: object, size: Sequence[int], align: bool, *scales: Any
+    ) -> Value:
+        g = s.b.convert(grad, opmath(element_of(grad)))
+        for d, scale in enumerate(scales or (None, None)):
+            n, m = size[2 + d], shape_of(grad)[2 + d]
+            g = apply_matrix(s.b, g, 2 + d, _MATRICES[kind](n, m, align, scale).T)
+        return s.narrow(g)
+
+    return emit
+
+
+aten("_upsample_bilinear2d_aa_backward")(_gradient("linear_aa"))
+aten("_upsample_bicubic2d_aa_backward")(_gradient("cubic_aa"))
