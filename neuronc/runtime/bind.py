@@ -20,6 +20,7 @@ from neuronc.isa.records import Record, decode
 from neuronc.runtime.accesses import rooms_of
 from neuronc.runtime.clocks import Order
 from neuronc.runtime.coalesce import coalesce
+from neuronc.runtime.compact import compact
 from neuronc.runtime.copies import merge_copies
 from neuronc.runtime.forward import forward
 from neuronc.runtime.gemm import bind_gemm
@@ -77,8 +78,11 @@ class BoundKernel:
         if not self.literal:
             nodes = forward(merge_copies(nodes, spaces), spaces)
             nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
+        items = split(nodes, spaces, workers)
+        if len(items) == 1 and not self.literal:
+            nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
         calls = [None if _touches_hbm(node) else self.call(node, ()) for node in nodes]
-        return Plan(nodes, split(nodes, spaces, workers), calls)
+        return Plan(nodes, items, calls)
 
     def call(self, node: Node, buffers: Sequence[Bytes]) -> Call:
         """Bind one node over the buffers of a call site."""

@@ -13,17 +13,16 @@ it. A maker may read the result's old bytes where it works element by element, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
-from neuronc.runtime.forward import RUN_MIN, copied, remember, takes
-from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number
+from neuronc.runtime.flow import Flow, Use
+from neuronc.runtime.forward import RUN_MIN, copied, takes
+from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number
 from neuronc.runtime.views import View, compose, innermost_run, is_blas
 
-Use = tuple[int, str]
-"""The position of a node, and the name of an operand."""
 _IN_PLACE = (
     isa.TensorTensor,
     isa.TensorScalar,
@@ -37,7 +36,7 @@ _IN_PLACE = (
 
 def coalesce(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
     """Have makers write to the results of copies; the copies are left out."""
-    flow = _Flow(nodes, number(nodes, spaces))
+    flow = _Coalescer(nodes, number(nodes, spaces))
     # From the last to the first, so that a copy of a copy goes before it.
     dropped = {at for at in reversed(range(len(nodes))) if flow.drop(at)}
     return [node for at, node in enumerate(flow.nodes) if at not in dropped]
@@ -51,56 +50,8 @@ class _Move:
     views: dict[Use, View]
 
 
-class _Flow:
-    """Who makes, reads and reaches what, as copies are dropped."""
-
-    def __init__(self, nodes: Sequence[Node], places: Places) -> None:
-        self.nodes = list(nodes)
-        self.places = places
-        self.makers: list[dict[str, list[Use]]] = []
-        """For each node, the makers of what each operand reads."""
-        self.users: dict[Use, list[Use]] = {}
-        self.touches: list[list[tuple[int, str, bool]]] = [[] for _ in range(places.count)]
-        """For each place, who reaches it: position, operand, and whether it writes."""
-        made: list[dict[int, Use]] = [{} for _ in range(places.count)]
-        for at, node in enumerate(nodes):
-            self._read(at, node, made)
-            self._write(at, node, made)
-
-    def _read(self, at: int, node: Node, made: Sequence[dict[int, Use]]) -> None:
-        self.makers.append({})
-        for name, place in node.reads.items():
-            if place >= 0:
-                found = self._latest(made[place], place, node.views[name])
-                self.makers[at][name] = found
-                self.touches[place].append((at, name, False))
-                for maker in found:
-                    self.users.setdefault(maker, []).append((at, name))
-
-    def _latest(self, made: Mapping[int, Use], place: int, view: View) -> list[Use]:
-        """The makers of a view, without those whose bytes others have all written over."""
-        out: list[Use] = []
-        taken: list[int] = []
-        left = view.size * view.itemsize
-        for where, maker in sorted(made.items(), key=lambda item: item[1], reverse=True):
-            out.append(maker)
-            if where in self.places.inside[place] and not self._meets(where, taken):
-                of = self._view(maker)
-                left -= of.size * of.itemsize
-                if not left:
-                    break
-            taken.append(where)
-        return out
-
-    def _meets(self, place: int, others: Sequence[int]) -> bool:
-        return any(other == place or other in self.places.overlaps[place] for other in others)
-
-    def _write(self, at: int, node: Node, made: Sequence[dict[int, Use]]) -> None:
-        for name, place in node.writes.items():
-            if place < 0:
-                continue
-            self.touches[place].append((at, name, True))
-            remember(made, self.places, place, (at, name))
+class _Coalescer(Flow):
+    """The flow of values, as copies are dropped."""
 
     def drop(self, at: int) -> bool:
         """Drop one node, if it is a copy whose makers can do without it."""
@@ -168,14 +119,11 @@ class _Flow:
 
     def _covers(self, makers: Sequence[Use], view: View) -> bool:
         """Whether makers whose results are apart make all of a view."""
-        return sum(self._view(maker).size for maker in makers) == view.size
-
-    def _view(self, use: Use) -> View:
-        return self.nodes[use[0]].views[use[1]]
+        return sum(self.view(maker).size for maker in makers) == view.size
 
     def _there(self, use: Use, dst: View, src: View) -> View | None:
         """An operand in the result of a copy; None where it cannot, or should not, lie there."""
-        node, old = self.nodes[use[0]], self._view(use)
+        node, old = self.nodes[use[0]], self.view(use)
         if isinstance(node.instruction, OPAQUE):
             return None
         view = compose(old, src, dst)
@@ -191,7 +139,7 @@ class _Flow:
     def _overlaps(self, use: Use, others: Sequence[Use]) -> bool:
         """Whether a result shares bytes with another one of several."""
         places = [self.nodes[at].writes[name] for at, name in others if (at, name) != use]
-        return self._meets(self.nodes[use[0]].writes[use[1]], places)
+        return self.meets(self.nodes[use[0]].writes[use[1]], places)
 
     def _is_free(self, at: int, move: _Move) -> bool:
         """Whether a copy's result may be written early, and stays until its last reader."""

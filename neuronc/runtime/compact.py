@@ -1,0 +1,127 @@
+"""Keep what is on chip close together, so that it stays in the cache of the host's core.
+
+The tiles of a kernel take turns over 26 MB, ten times what a core's cache holds, and each call
+waits for memory. So every value is renamed to the lowest bytes of SBUF that are free while it
+lives: from its first maker to its last reader. Makers whose bytes are read together form one value.
+What a call with computed addresses reaches on chip stays where it is.
+
+It applies where one worker runs a kernel: bytes that are soon taken again order what is not ordered
+otherwise, and would keep a second worker waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from neuronc.isa.operands import Memory
+from neuronc.runtime.flow import Flow, Use
+from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number
+from neuronc.runtime.views import span_of
+
+_LINE_BYTES = 64
+"""Places keep their offset in a cache line."""
+
+
+@dataclass(eq=False)
+class _Value:
+    """Bytes on chip that move together, and when they are reached."""
+
+    uses: list[Use] = field(default_factory=list[Use])
+    space: int = 0
+    low: int = 0
+    high: int = 0
+    fixed: bool = False
+    at: int = 0
+    """Where it goes."""
+
+    @property
+    def first(self) -> int:
+        """Position of its first maker."""
+        return min(self.uses)[0]
+
+    @property
+    def last(self) -> int:
+        """Position of its last reader, or maker."""
+        return max(self.uses)[0]
+
+
+def compact(nodes: Sequence[Node], spaces: Spaces, sbuf_bytes: int) -> list[Node]:
+    """Rename what is on chip; as it is where that does not fit, or something is not made here."""
+    values = _values(nodes, number(nodes, spaces))
+    if values is None or not _placed(values, sbuf_bytes):
+        return list(nodes)
+    out = list(nodes)
+    for value in values:
+        for at, name in value.uses if not value.fixed else ():
+            view = out[at].views[name]
+            moved = replace(view, space=Memory.SBUF, offset=view.offset - value.low + value.at)
+            out[at] = replace(out[at], views={**out[at].views, name: replace(moved, phase=0)})
+    return out
+
+
+def _values(nodes: Sequence[Node], places: Places) -> list[_Value] | None:
+    """What is on chip, value by value; None if something is read that nobody has made."""
+    flow = Flow(nodes, places)
+    groups = _Groups()
+    for at, node in enumerate(nodes):
+        for name in {*node.written, *node.read}:
+            if node.views[name].space >= Memory.HBM:
+                continue
+            makers = flow.makers[at].get(name, [])
+            if name in node.read and not makers:
+                return None
+            groups.join((at, name), makers)
+    values: dict[Use, _Value] = {}
+    for use in groups.parent:
+        _add(values.setdefault(groups.root(use), _Value()), use, nodes[use[0]])
+    return list(values.values())
+
+
+class _Groups:
+    """Operands that go together: each names another one of its group, the root itself."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Use, Use] = {}
+
+    def root(self, use: Use) -> Use:
+        """The operand that names the group."""
+        while self.parent[use] != use:
+            self.parent[use] = use = self.parent[self.parent[use]]
+        return use
+
+    def join(self, use: Use, others: Sequence[Use]) -> None:
+        """Put an operand and others, which are known, into one group."""
+        self.parent.setdefault(use, use)
+        for other in others:
+            self.parent[self.root(other)] = self.root(use)
+
+
+def _add(value: _Value, use: Use, node: Node) -> None:
+    (space, low, high, *_), _ = span_of(node.views[use[1]])
+    if not value.uses:
+        value.space, value.low, value.high = space, low, high
+    value.low, value.high = min(value.low, low), max(value.high, high)
+    value.uses.append(use)
+    value.fixed |= isinstance(node.instruction, OPAQUE)
+
+
+def _placed(values: Sequence[_Value], sbuf_bytes: int) -> bool:
+    """Choose a place for each value, the first that lives first; False where one finds none."""
+    live = [(v.low, v.high, 1 << 62) for v in values if v.fixed and v.space == Memory.SBUF]
+    live.sort()
+    for value in sorted((v for v in values if not v.fixed), key=lambda v: v.first):
+        first, size = value.first, value.high - value.low
+        live = [span for span in live if span[2] >= first]
+        at = value.low % _LINE_BYTES
+        for low, high, _ in live:
+            if at + size <= low:
+                break
+            if high > at:
+                at = high + (value.low - high) % _LINE_BYTES
+        if at + size > sbuf_bytes:
+            return False
+        value.at = at
+        live.append((at, at + size, value.last))
+        live.sort()
+    return True
