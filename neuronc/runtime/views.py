@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from neuronc.dtypes import BY_CODE, BY_NAME
 from neuronc.isa.operands import Memory, Operand
@@ -73,6 +74,7 @@ def is_whole(view: View) -> bool:
     return view.shape == (_WHOLE,)
 
 
+@lru_cache(maxsize=1 << 14)
 def span_of(view: View) -> tuple[tuple[int, int, int, int, int, int], bool]:
     """Where a view lies, and whether it has all bytes there.
 
