@@ -330,3 +330,16 @@ def test_a_histogram_finds_its_bounds(bounds: tuple[int, int]) -> None:
     for x in (X, torch.ones(3, 16)):
         (found,) = neuronc.load(neuronc.torch.compile_model(Model(), (x,)))(to_numpy(x))
         assert found.tolist() == torch.histc(x, 10, *bounds).tolist()
+
+
+def test_one_extent_stands_for_all_that_are_pooled() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            pooled = torch.ops.aten.max_pool2d_with_indices(x, [3], [2], [1])
+            return (*pooled, torch.ops.aten.avg_pool2d(x, [2]), x.new_zeros(1, 0).unfold(1, 0, 7))
+
+    x = torch.randn(1, 2, 8, 8)
+    found = neuronc.load(neuronc.torch.compile_model(Model(), (x,)))(to_numpy(x))
+    for ours, theirs in zip(found, Model()(x), strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, to_numpy(theirs), rtol=1e-6, atol=1e-6)

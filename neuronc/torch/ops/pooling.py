@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import product
 from math import prod
@@ -26,13 +27,20 @@ def _each(values: Sizes, rank: int) -> list[int]:
     return listed * rank if len(listed) == 1 else listed
 
 
+def _rank(s: Scope, size: Sizes) -> int:
+    """How many dimensions are pooled: one extent may stand for all that the name tells."""
+    extents = [size] if isinstance(size, int) else list(size)
+    told = re.search(r"pool(\d)d", str(s.node.target))
+    return int(told.group(1)) if told and len(extents) == 1 else len(extents)
+
+
 class Windows:
     """Where the windows of a pooling lie along the last `rank` dimensions."""
 
     def __init__(
         self, s: Scope, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, x: Value
     ) -> None:
-        rank = len([size] if isinstance(size, int) else list(size))
+        rank = _rank(s, size)
         self.lead = len(shape_of(x)) - rank
         self.size = _each(size, rank)
         self.stride = _each(stride, rank) if stride or stride == 0 else self.size

@@ -279,6 +279,8 @@ def unfold(s: Scope, x: Value, dim: int, size: int, step: int) -> Value:
     b, at = s.b, axis(dim, x)
     if not shape_of(x):
         return b.slice_dim(b.reshape(x, (1,)), 0, 0, size)
+    if not prod(s.out.shape):
+        return b.splat(0, s.out.shape, element_of(x))
     count = s.out.shape[at]
     starts = np.arange(count, dtype=np.int32)[:, None] * step
     found = take(b, x, b.array(starts + np.arange(size, dtype=np.int32)), at)
