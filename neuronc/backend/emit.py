@@ -8,6 +8,7 @@ cost array arithmetic and not Python.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from xdsl.dialects.builtin import FloatAttr, StringAttr
@@ -28,7 +29,8 @@ from neuronc.dialects.tile import (
 )
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.dtypes import BY_NAME
-from neuronc.isa.operands import OPERAND, Memory
+from neuronc.isa.instructions import Library
+from neuronc.isa.operands import HBM_DIMENSIONS_MAX, OPERAND, Memory, encode_operand
 from neuronc.isa.table import HEADER, OPERANDS_OFFSET, WORDS_OFFSET, Engine, Instruction, by_name
 
 SLOTS_MAX = 4
@@ -47,6 +49,12 @@ WIDE = np.dtype(
 """A record with room for every instruction: what emission works on."""
 
 
+_Coefficients = tuple[int, ...]
+_Operand = tuple[int | tuple[int, ...], ...]
+_ABSENT: _Operand = encode_operand(None).item()
+_NO_WORDS = bytes(OPERANDS_OFFSET - WORDS_OFFSET)
+
+
 @dataclass
 class Emitted:
     """A kernel's records in program order, before they part into streams."""
@@ -61,18 +69,30 @@ class Emitted:
 
 @dataclass
 class _Template:
-    record: np.ndarray
+    """What an `IssueOp` says, in plain numbers: arrays are made of all templates at once."""
+
+    opcode: int
+    source: int
     engine: Engine
-    offsets: np.ndarray
-    """[SLOTS_MAX, depth]: bytes an operand moves per run of each loop."""
-    runs: np.ndarray
-    """[SLOTS_MAX, depth]: how the loops around a block number its runs, which take turns."""
-    rotation: np.ndarray
-    """[SLOTS_MAX, 3]: number of buffers, bytes from one to the next, bytes of a tile or 0."""
-    written: list[bool]
-    base: np.ndarray
-    """[depth]: what an iota's base moves by."""
-    first: tuple[int, ...] | None
+    depth: int
+    """Of the deepest loop of the kernel: the length of every `coefficients`."""
+    words: bytes = _NO_WORDS
+    operands: list[_Operand] = field(default_factory=lambda: [_ABSENT] * SLOTS_MAX)
+    """The fields of OPERAND."""
+    offsets: list[_Coefficients] = field(init=False)
+    """Per slot, the bytes an operand moves per run of each loop."""
+    runs: list[_Coefficients] = field(init=False)
+    """Per slot, how the loops around a block number its runs, which take turns."""
+    rotation: list[tuple[int, int, int]] = field(default_factory=lambda: [(1, 0, 0)] * SLOTS_MAX)
+    """Per slot, number of buffers, bytes from one to the next, bytes of a tile or 0."""
+    written: list[bool] = field(default_factory=lambda: [False] * SLOTS_MAX)
+    base: _Coefficients = field(init=False)
+    """What an iota's base moves by."""
+    first: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        still = (0,) * self.depth
+        self.offsets, self.runs, self.base = [still] * SLOTS_MAX, [still] * SLOTS_MAX, still
 
 
 @dataclass
@@ -121,21 +141,12 @@ class _Emitter:
     def _template(self, op: IssueOp, depth: int) -> _Template:
         cls = by_name(str_of(op, "instruction"))
         template = _Template(
-            np.zeros((), WIDE),
-            Engine[str_of(op, "engine")],
-            np.zeros((SLOTS_MAX, self._depth), np.int64),
-            np.zeros((SLOTS_MAX, self._depth), np.int64),
-            np.tile(np.array([1, 0, 0]), (SLOTS_MAX, 1)),
-            [False] * SLOTS_MAX,
-            np.zeros(self._depth, np.int64),
-            _first(op),
+            cls.opcode, self._sources.number(op), Engine[str_of(op, "engine")], self._depth
         )
-        record = template.record
-        record["opcode"], record["source"] = cls.opcode, self._sources.number(op)
-        record["operands"]["counts"] = 1
-        if cls.__name__ == "Library":
-            self._call(op, record)
+        if cls is Library:
+            template.words = self._call(op)
             return template
+        template.first = _first(op)
         self._words(op, cls, template)
         names = list(cls.slots)
         for slot, value, access in zip(op.slots, op.operands, op.accesses, strict=True):
@@ -145,48 +156,48 @@ class _Emitter:
         return template
 
     def _words(self, op: IssueOp, cls: type[Instruction], template: _Template) -> None:
-        row = np.zeros((), cls.layout)
+        values: list[tuple[str, int | float]] = []
         for name in cls.words:
             attribute = op.attributes.get(f"word_{name}")
             if isinstance(attribute, AccessAttr):
                 base = attribute.data.offset
-                row[name] = base.constant
+                values.append((name, base.constant))
                 template.base = _coefficients(base, self._depth)
             elif attribute is not None:
-                row[name] = _plain(attribute)
-        raw = np.frombuffer(row.tobytes(), np.uint8)
-        template.record["words"] = raw[WORDS_OFFSET:OPERANDS_OFFSET]
+                values.append((name, _plain(attribute)))
+        template.words = _packed(cls, tuple(values))
 
     def _operand(
         self, template: _Template, at: int, value: SSAValue, access: Access, depth: int
     ) -> None:
-        word = template.record["operands"][at]
         kind = block_type(value)
         element = BY_NAME[kind.element.data] if kind else element_type(value.type)
-        word["dtype"], word["rank"] = element.code, len(access.pairs)
-        for i, (step, count) in enumerate(access.pairs):
-            word["steps"][i], word["counts"][i] = step, count
-        word["offset"] = access.offset.constant * element.bytes
-        template.offsets[at] = _coefficients(access.offset, self._depth) * element.bytes
+        rank, size = len(access.pairs), element.bytes
+        beyond = HBM_DIMENSIONS_MAX - rank
+        steps = (*(step for step, _ in access.pairs), *[0] * beyond)
+        counts = (*(count for _, count in access.pairs), *[1] * beyond)
+        walk = (access.offset.constant * size, steps, counts)
+        moves = _coefficients(access.offset, self._depth)
+        template.offsets[at] = tuple([n * size for n in moves])
         if kind is None:
-            word["memory"], word["buffer"] = Memory.HBM, self._arguments[value]
+            buffer = self._arguments[value]
+            template.operands[at] = (Memory.HBM, element.code, buffer, 0, 0, rank, 0, 0, 0, *walk)
             return
-        word["memory"] = Memory.SBUF if kind.memory.data == "sbuf" else Memory.PSUM
-        word["partition_start"], word["partitions"] = access.partition_start, access.partitions
+        memory = Memory.SBUF if kind.memory.data == "sbuf" else Memory.PSUM
+        lanes = access.partition_start, access.partitions
         alloc = value.owner
         assert isinstance(alloc, AllocOp)
-        size, buffers = int_of(alloc, "bytes"), int_of(alloc, "buffers")
-        word["tile_start"], word["tile_bytes"] = int_of(alloc, "start"), size
+        whole, buffers = int_of(alloc, "bytes"), int_of(alloc, "buffers")
+        part = 0
         if "tiles" in alloc.attributes:
-            part = kind.columns.data * element.bytes // int_of(alloc, "tiles")
-            word["tile_bytes"] = part
-        else:
-            part = 0
-        template.rotation[at] = (buffers, size, part)
+            part = kind.columns.data * size // int_of(alloc, "tiles")
+        tile = int_of(alloc, "start"), part or whole
+        template.operands[at] = (memory, element.code, 0, *lanes, rank, 0, *tile, *walk)
+        template.rotation[at] = (buffers, whole, part)
         if buffers > 1:
             template.runs[at] = _runs(alloc, self._depth)
 
-    def _call(self, op: IssueOp, record: np.ndarray) -> None:
+    def _call(self, op: IssueOp) -> bytes:
         operands = [
             LibraryOperand(self._arguments[v], shape_of(v), element_type(v).name)
             for v in op.operands
@@ -198,12 +209,20 @@ class _Emitter:
             tuple(operands[:outputs]),
             tuple(operands[outputs:]),
         )
-        row = np.zeros((), by_name("Library").layout)
-        row["call"] = len(self.library)
-        row["elements"] = sum(int(np.prod(o.shape)) for o in operands)
-        row["work"] = int_of(op, "word_work")
-        record["words"] = np.frombuffer(row.tobytes(), np.uint8)[WORDS_OFFSET:OPERANDS_OFFSET]
+        elements = sum(int(np.prod(o.shape)) for o in operands)
         self.library.append(call)
+        work = int_of(op, "word_work")
+        values = (("call", len(self.library) - 1), ("elements", elements), ("work", work))
+        return _packed(Library, values)
+
+
+@lru_cache(maxsize=1 << 12)
+def _packed(cls: type[Instruction], values: tuple[tuple[str, int | float], ...]) -> bytes:
+    """The words of a record of `cls`; those not named are 0."""
+    row = np.zeros((), cls.layout)
+    for name, value in values:
+        row[name] = value
+    return row.tobytes()[WORDS_OFFSET:OPERANDS_OFFSET]
 
 
 def emit(kernel: KernelOp, sources: Sources) -> Emitted:
@@ -211,7 +230,7 @@ def emit(kernel: KernelOp, sources: Sources) -> Emitted:
     emitter = _Emitter(kernel, sources)
     numbers, indices = emitter.expand(kernel.body.block, 0)
     templates = emitter.templates
-    records = np.array([t.record for t in templates], WIDE)[numbers]
+    records = _records(templates)[numbers]
     offsets = np.array([t.offsets for t in templates])
     rotation = np.array([t.rotation for t in templates])
     records["operands"]["offset"] += (offsets[numbers] * indices[:, None, :]).sum(-1)
@@ -224,6 +243,17 @@ def emit(kernel: KernelOp, sources: Sources) -> Emitted:
     engines = np.array([t.engine for t in templates], np.int64)[numbers]
     written = np.array([t.written for t in templates])[numbers]
     return Emitted(records, engines, written, tuple(emitter.library))
+
+
+def _records(templates: list[_Template]) -> np.ndarray:
+    """One record for each template, as in the first runs of all loops."""
+    records = np.zeros(len(templates), WIDE)
+    records["opcode"] = [t.opcode for t in templates]
+    records["source"] = [t.source for t in templates]
+    words = np.frombuffer(b"".join(t.words for t in templates), np.uint8)
+    records["words"] = words.reshape(len(templates), -1)
+    records["operands"] = np.array([t.operands for t in templates], OPERAND)
+    return records
 
 
 def _enter_tiles(operands: np.ndarray, part: np.ndarray) -> None:
@@ -239,7 +269,7 @@ def _set_words(
 ) -> None:
     """The words that depend on loops: an iota's base, and whether a matmul accumulates."""
     for number, template in enumerate(templates):
-        name = {0x41: "Iota", 0x10: "MatMul"}.get(int(template.record["opcode"]))
+        name = {0x41: "Iota", 0x10: "MatMul"}.get(template.opcode)
         if name is None:
             continue
         rows = np.flatnonzero(numbers == number)
@@ -248,7 +278,7 @@ def _set_words(
         raw = records["words"][rows]
         values = raw[:, at - WORDS_OFFSET : at - WORDS_OFFSET + kind.itemsize].copy().view(kind)
         if name == "Iota":
-            values[:, 0] += (indices[rows] * template.base).sum(-1).astype(kind)
+            values[:, 0] += (indices[rows] * np.array(template.base)).sum(-1).astype(kind)
         else:
             values[:, 0] = _accumulates(template.first, indices[rows])
         raw[:, at - WORDS_OFFSET : at - WORDS_OFFSET + kind.itemsize] = values.view(np.uint8)
@@ -278,24 +308,22 @@ def _plain(attribute: Attribute) -> int | float:
     return integer_in(attribute)
 
 
-def _coefficients(value: Affine, depth: int) -> np.ndarray:
-    out = np.zeros(depth, np.int64)
-    out[: len(value.coefficients)] = value.coefficients
-    return out
+def _coefficients(value: Affine, depth: int) -> _Coefficients:
+    return value.coefficients + (0,) * (depth - len(value.coefficients))
 
 
 def _depth(block: Block) -> int:
     return max((1 + _depth(op.body.block) for op in block.ops if isinstance(op, ForOp)), default=0)
 
 
-def _runs(op: Operation, depth: int) -> np.ndarray:
+def _runs(op: Operation, depth: int) -> _Coefficients:
     """The number of a run of `op`, counted over all the loops around it."""
     counts: list[int] = []
     parent = op.parent_op()
     while isinstance(parent, ForOp):
         counts.append(parent.count)
         parent = parent.parent_op()
-    out, number = np.zeros(depth, np.int64), 1
+    out, number = [0] * depth, 1
     for i, count in enumerate(counts):
         out[len(counts) - 1 - i], number = number, number * count
-    return out
+    return tuple(out)
