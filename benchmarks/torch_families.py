@@ -42,7 +42,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch_family_configs import CLASSES, FIXED, LISTS, NESTED, SMALL, SPECIAL, Nested
+from torch_family_configs import CLASSES, FIXED, LISTS, MASKED, NESTED, SMALL, SPECIAL, Nested
 from torch_libraries import LIBRARIES, with_values
 from torch_libraries import make as of_library
 
@@ -142,6 +142,8 @@ def inputs(model: nn.Module, config: Any) -> dict[str, Any]:
     for name in dict.fromkeys((main, *taken)):
         if name in taken and name in ARGUMENTS and _wanted(name, main, taken):
             found[name] = ARGUMENTS[name](config)
+    if getattr(config, "model_type", "") in MASKED:
+        found["attention_mask"] = torch.ones(1, TOKENS, dtype=torch.long)
     if "return_loss" in taken:
         found["return_loss"] = False
     return found

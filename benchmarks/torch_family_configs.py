@@ -198,6 +198,9 @@ SPECIAL: dict[str, Nested] = {
 }
 """By model type: what replaces the small configuration's attributes."""
 
+MASKED = ("longt5", "switch_transformers")
+"""Families that make no mask of their own while they are exported, and fail without."""
+
 CLASSES: dict[str, str] = {
     "pix2struct": "Pix2StructVisionModel:vision_config",
     "blip-2": "Blip2VisionModel:vision_config",
