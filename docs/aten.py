@@ -1,10 +1,13 @@
 """Write docs/aten.md: what becomes of every operation of torch's core opset.
 
 python docs/aten.py
+
+What agreed with eager torch is in docs/aten.json, which `python -m tests.torch_ops --write` wrote.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from neuronc.torch.ops import emitter_of
 from neuronc.torch.table import EMITTERS, REFUSED
 
 PAGE = Path(__file__).parent / "aten.md"
+SWEEP = PAGE.with_suffix(".json")
 HEAD = """# ATen operations
 
 Written by `python docs/aten.py`, for torch {version}. *Supported* operations have an emitter in
@@ -22,10 +26,19 @@ Written by `python docs/aten.py`, for torch {version}. *Supported* operations ha
 them; *refused* ones end the export with `NRC-0901`, which names all of them at once.
 `neuronc.torch.register` gives a meaning to operations of your own.
 
+*Agreed* counts samples of torch's own operation database (`OpInfo`) whose graph held the operation,
+before torch took it apart or after, and whose results were those of eager torch. The sweep behind
+this page, one sample of each operation, is not complete; so far:
+
+- {sweep}
+
+*No graph* is what torch.export cannot trace, or what is random. Where it says *not tried*, no
+sample that holds the operation has been tried by the sweep.
+
 ## The core opset
 
-| operation | what becomes of it |
-|---|---|
+| operation | what becomes of it | agreed |
+|---|---|---|
 """
 MORE = """
 ## Beyond the core
@@ -58,15 +71,35 @@ def fate(op: Any, table: dict[Any, Any]) -> str:
     return "decomposed" if op in table else ""
 
 
+def _counts(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+
+
+def _sweep(totals: dict[str, dict[str, int]]) -> str:
+    """What became of the samples, by element type."""
+    return "\n- ".join(
+        f"{kind}: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+        for kind, counts in totals.items()
+    )
+
+
 def page() -> str:
     """The page."""
     table = decompositions()
     ops = core()
-    rows = "".join(f"| `{op}` | {fate(op, table)} |\n" for op in ops)
+    found = json.loads(SWEEP.read_text())
+    agreed = {op: _counts(kinds) for op, kinds in found["verified"].items()}
+    rows = "".join(
+        f"| `{op}` | {fate(op, table)} | {agreed.get(str(op), 'not tried')} |\n" for op in ops
+    )
     more = sorted(set(EMITTERS) - set(map(str, ops)))
     names = ",\n".join(f"`{name}`" for name in more)
     version = torch.__version__.partition("+")[0]
-    return HEAD.format(version=version) + rows + MORE.format(names=names)
+    return (
+        HEAD.format(version=version, sweep=_sweep(found["totals"]))
+        + rows
+        + MORE.format(names=names)
+    )
 
 
 if __name__ == "__main__":

@@ -10,18 +10,19 @@ took it apart and after.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
 from tests.torch_ops.cell import CRASHED, NO_GRAPH, REFUSED, WORKS, WRONG
 from tests.torch_ops.journal import Row
 
-PAGE = Path(__file__).parents[2] / "docs" / "aten.json"
+RECORD = Path(__file__).parents[2] / "docs" / "aten.json"
 
 
 def write(cells: list[Row]) -> None:
     """Keep the counts."""
-    PAGE.write_text(_text(record(cells)))
+    RECORD.write_text(_text(record(cells)))
 
 
 def record(cells: list[Row]) -> dict[str, dict[str, object]]:
@@ -35,13 +36,19 @@ def record(cells: list[Row]) -> dict[str, dict[str, object]]:
             for name in cell["aten"]:
                 verified[name][cell["kind"]] += 1
         elif cell["status"] != NO_GRAPH:
-            failures[cell["id"]] = f"{cell['status']}: {cell['detail']}"
+            failures[cell["id"]] = f"{cell['status']}: {_short(cell['detail'])}"
     order = (WORKS, REFUSED, WRONG, CRASHED, NO_GRAPH)
     return {
         "totals": {k: {s: v[s] for s in order} for k, v in totals.items()},
         "failures": dict(sorted(failures.items())),
         "verified": {k: dict(v) for k, v in sorted(verified.items())},
     }
+
+
+def _short(detail: str) -> str:
+    """Without where it was, and the hint."""
+    text = re.sub(r" at calls\.\d+ \([^)]*\)?", "", detail.partition(" hint:")[0])
+    return text.replace("graph: error: NRC-0901: ", "")
 
 
 def _text(found: dict[str, dict[str, object]]) -> str:

@@ -62,7 +62,7 @@ def test_types_and_ranks_at_the_edge_work(only: str, dtype: str) -> None:
         *("special_i1e", "special_bessel_y0", "special_modified_bessel_k1", "special_erfcx"),
         *("special_hermite_polynomial_h", "special_laguerre", "special_ndtri", "frexp", "hypot"),
         *("adaptive_max_pool2d", "embedding_bag", "segment_reduce", "signal_windows_kaiser"),
-        *("angle", "copysign", "cdist"),
+        *("angle", "copysign", "cdist", "as_strided_scatter"),
     ],
 )
 def test_what_torch_leaves_whole_works(only: str) -> None:

@@ -37,7 +37,7 @@ def as_strided_scatter(
     at = walk(s.val(0), size, stride, offset)
     assert at is not None, "the graph was checked"
     flat, new = _flat_in_memory(s, x), s.b.reshape(s.cast(part), (at.size,))
-    if (at.reshape(-1) == np.arange(prod(shape_of(x)))).all():
+    if np.array_equal(at.reshape(-1), np.arange(prod(shape_of(x)))):
         written = new
     else:
         column = s.b.array(at.astype(np.int32).reshape(-1, 1))
