@@ -346,3 +346,13 @@ def test_a_seed_gives_eagers_numbers(name: str) -> None:
         torch.manual_seed(3)
         found.append(call(p))
     torch.testing.assert_close(*found, **FLOAT32)
+
+
+def test_a_walk_through_a_part_reads_all_of_its_memory() -> None:
+    def twice(x: Any) -> Any:
+        y = (x + 1)[:, ::2]
+        return y.as_strided((3, 5), (6, 1)) * 2, y.as_strided((2,), (1,), 3) * 2
+
+    x = torch.randn(4, 6)
+    for ours, theirs in zip(compiled(twice)[0](x), twice(x), strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch.fx import GraphModule, Node
 
 from neuronc.torch.prepared import Order, Prepared, output_of, placeholders
+from neuronc.torch.table import name_of
 
 aten = torch.ops.aten
 Tensor = torch.Tensor
@@ -46,6 +47,29 @@ def walk(
     if memory_order(value) is None or (at.size and not (0 <= at.min() <= at.max() < value.numel())):
         return None
     return at
+
+
+def memory_of(node: Node) -> int:
+    """What identifies the memory of a node's tensor; 0 if it has none of its own."""
+    value = node.meta.get("val")
+    strided = isinstance(value, Tensor) and value.layout is torch.strided
+    return cast(Any, value).untyped_storage()._cdata if strided else 0
+
+
+def walk_from_owners(graph: GraphModule) -> None:
+    """Let walks through a part of a memory start at the tensor that has all of it."""
+    first: dict[int, Node] = {}
+    for node in graph.graph.nodes:
+        first.setdefault(memory_of(node), node)
+        if name_of(node.target) not in ("aten.as_strided.default", "aten.as_strided_copy.default"):
+            continue
+        part = cast(Node, node.args[0])
+        owner = first[memory_of(part)]
+        x, y = part.meta["val"], owner.meta["val"]
+        if memory_order(x) is None and x.dtype is y.dtype:
+            given = node.args[3] if len(node.args) > 3 else node.kwargs.get("storage_offset")
+            offset = int(x.storage_offset()) if given is None else given
+            node.args, node.kwargs = (owner, *node.args[1:3], offset), {}
 
 
 def lay_out(made: Prepared) -> None:

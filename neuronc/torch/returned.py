@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch.fx import GraphModule, Node
 
-from neuronc.torch.layouts import memory_order
+from neuronc.torch.layouts import memory_of, memory_order
 from neuronc.torch.prepared import Output, Prepared, View, output_of, placeholders
 from neuronc.torch.table import name_of
 
@@ -99,17 +99,10 @@ def _owners(graph: GraphModule, values: list[Node]) -> dict[Node, Node]:
     """The node that makes the memory of a value, for those that share it with another one."""
     first: dict[int, Node] = {}
     for node in graph.graph.nodes:
-        first.setdefault(_memory(node), node)
-    sharing = Counter(_memory(v) for v in set(values))
-    owned = {v: first[_memory(v)] for v in values if _memory(v) and sharing[_memory(v)] > 1}
+        first.setdefault(memory_of(node), node)
+    sharing = Counter(memory_of(v) for v in set(values))
+    owned = {v: first[memory_of(v)] for v in values if memory_of(v) and sharing[memory_of(v)] > 1}
     return {v: owner for v, owner in owned.items() if _is_whole(owner) and _is_alike(v, owner)}
-
-
-def _memory(node: Node) -> int:
-    """What identifies the memory of a node's tensor; 0 if it has none of its own."""
-    value = node.meta.get("val")
-    strided = isinstance(value, Tensor) and value.layout is torch.strided
-    return cast(Any, value).untyped_storage()._cdata if strided else 0
 
 
 def _is_whole(node: Node) -> bool:
