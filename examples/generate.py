@@ -161,6 +161,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if bool(arguments.model) == bool(arguments.random):
         parser.error("give a checkpoint's folder, or --random")
+    if not arguments.prompt:
+        parser.error("--prompt must not be empty")
     if arguments.tokens < 3:
         parser.error("--tokens must be 3 or more")
     return arguments
