@@ -13,6 +13,7 @@ from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record
 from neuronc.isa.table import Instruction
 from neuronc.numerics import FUNCTIONS
+from neuronc.runtime import stack as stacking
 from neuronc.runtime.accesses import Room, rooms_of
 from neuronc.runtime.bind import BoundKernel
 from neuronc.runtime.forward import forward
@@ -30,12 +31,10 @@ READ_ONLY, WRITTEN = 0, 1
 KERNEL = Kernel("random", 2, {}, written=(WRITTEN,))
 
 
-def on_chip(memory: Memory, tile: int, column: int = 0, width: int = SIDE) -> Operand:
-    """Some columns of tile number `tile`, which is SIDE partitions by 4 SIDE columns."""
-    size = 4 * 4 * SIDE
-    return Operand(
-        memory, F32, 4 * column, (1,), (width,), 0, 0, SIDE, tile_start=tile * size, tile_bytes=size
-    )
+def on_chip(memory: Memory, tile: int, column: int = 0, width: int = SIDE, row: int = 0) -> Operand:
+    """A block of tile number `tile`, which is 3 SIDE partitions by 4 SIDE columns."""
+    size, at = 4 * 4 * SIDE, 4 * column
+    return Operand(memory, F32, at, (1,), (width,), 0, row, SIDE, tile * size, size)
 
 
 def in_hbm(buffer: int, row: int, column: int) -> Operand:
@@ -45,8 +44,9 @@ def in_hbm(buffer: int, row: int, column: int) -> Operand:
 
 
 def some(chance: np.random.Generator, memory: Memory) -> Operand:
-    """A block of three tiles, at steps of half a block so that blocks overlap."""
-    return on_chip(memory, int(chance.integers(3)), int(chance.integers(7)) * SIDE // 2)
+    """A block of three tiles, some of them half a block apart so that blocks overlap."""
+    tile, half, row = (int(chance.integers(n)) for n in (3, 7, 6))
+    return on_chip(memory, tile, half * SIDE // 2, row=max(0, row - 3) * SIDE)
 
 
 def hbm(chance: np.random.Generator, buffer: int) -> Operand:
@@ -87,24 +87,27 @@ def nodes_of(*instructions: Instruction) -> list[Node]:
     return [node_of(Record(i, (), 0), KERNEL, TRN2.partitions) for i in instructions]
 
 
-def run(nodes: list[Node], start: np.ndarray) -> bytes:
+def run(nodes: list[Node], start: np.ndarray, room: int = 0) -> bytes:
     """The buffer that is written, after running nodes on small whole numbers."""
     core = Core.of(TRN2)
     core.sbuf.view(np.float32)[:] = 1
     core.psum.view(np.float32)[:] = 2
     buffers = [start[0].copy().view(np.uint8), start[1].copy().view(np.uint8)]
     bound = BoundKernel(KERNEL, core, (), [], literal=True)
+    host = np.zeros(room, np.uint8)
     for node in nodes:
-        bound.call(node, buffers)()
-        for memory in (core.sbuf, core.psum, buffers[WRITTEN]):
+        bound.call(node, buffers, host)()
+        for memory in (core.sbuf, core.psum, buffers[WRITTEN], host):
             # Whole numbers modulo 7: sums of products are exact, and the same however grouped.
-            values = memory.view(np.float32)[: 64 * SIDE * SIDE]
+            values = memory.view(np.float32)[: 3 * 128 * 4 * SIDE]
             np.mod(values, 7, out=values)
     return buffers[WRITTEN].tobytes()
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_copies_forwarded_and_matmuls_merged_change_no_bit(seed: int) -> None:
+def test_what_is_forwarded_merged_and_stacked_changes_no_bit(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance = np.random.default_rng(seed)
     records = [Record(instruction(chance), (), 0) for _ in range(int(chance.integers(5, 80)))]
     start = chance.integers(0, 7, (2, BUFFER_BYTES // 4)).astype(np.float32)
@@ -112,7 +115,12 @@ def test_copies_forwarded_and_matmuls_merged_change_no_bit(seed: int) -> None:
     nodes = [node_of(record, KERNEL, TRN2.partitions) for record in records]
     literal, forwarded = run(nodes, start), forward(nodes, spaces)
     assert run(forwarded, start) == literal
-    assert run(merge_accumulations(forwarded, spaces), start) == literal
+    merged = merge_accumulations(forwarded, spaces)
+    assert run(merged, start) == literal
+    monkeypatch.setattr(stacking, "STACK_MIN", int(chance.integers(2)) << 40)
+    monkeypatch.setattr(stacking, "ROOM_BYTES", int(chance.integers(1, 8)) << 10)
+    stacked, room = stacking.stack(merged, spaces)
+    assert run(stacked, start, room) == literal
 
 
 def test_a_matmul_reads_a_transposed_weight_where_it_lies() -> None:
@@ -149,7 +157,7 @@ def test_tiles_along_k_become_one_matmul() -> None:
         *(isa.MatMul(on_chip(psum, 0), on_chip(sbuf, i), on_chip(sbuf, i), i) for i in range(2)),
         isa.DmaCopy(in_hbm(WRITTEN, 0, 0), on_chip(psum, 0), 0),
     )
-    matmul, _ = merge_accumulations(forward(nodes, APART), APART)
+    (matmul, _), _ = stacking.stack(merge_accumulations(forward(nodes, APART), APART), APART)
     assert matmul.views["left"].shape == (2 * SIDE, SIDE)
 
 

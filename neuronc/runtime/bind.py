@@ -1,9 +1,10 @@
 """Bind a kernel: turn its records into flat lists of calls, once.
 
 Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
-merged (`merge`) and shared between workers (`schedule`): once a kernel and way that its buffers
-overlap. What stays on chip is bound then; what touches HBM once a call site, since a kernel is
-relocatable by its buffers.
+products merged (`merge`), results made where they are copied to (`coalesce`), products stacked
+(`stack`), and all shared between workers (`schedule`): once a kernel and way that its buffers
+overlap. What stays on chip is bound then; what touches HBM once a
+call site, since a kernel is relocatable by its buffers.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from neuronc.runtime.merge import merge_accumulations
 from neuronc.runtime.nodes import Node, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.schedule import Item, split
+from neuronc.runtime.stack import stack
 from neuronc.runtime.windows import Products
 from neuronc.runtime.workers import Lists
 
@@ -42,6 +44,8 @@ class Plan:
     """What the host runs for a kernel's records, in a legal order, and the calls bound so far."""
 
     nodes: list[Node]
+    host: Bytes
+    """The memory of `nodes.HOST`."""
     items: list[list[Item]]
     calls: list[Call | None]
     """None where a node needs the buffers of a call site."""
@@ -68,23 +72,27 @@ class BoundKernel:
         if plan is None:
             plan = self.plans[spaces] = self._plan(spaces, workers)
         calls = [
-            call or self.call(node, buffers)
+            call or self.call(node, buffers, plan.host)
             for call, node in zip(plan.calls, plan.nodes, strict=True)
         ]
         return Lists(plan.items, calls)
 
     def _plan(self, spaces: Spaces, workers: int) -> Plan:
         nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]
+        host = _NOTHING
         if not self.literal:
             nodes = forward(merge_copies(nodes, spaces), spaces)
             nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
+            nodes, room = stack(nodes, spaces)
+            host = np.empty(room, np.uint8)
         items = split(nodes, spaces, workers)
-        if len(items) == 1 and not self.literal:
+        # What is stacked reads neighbouring banks, which must stay neighbours.
+        if len(items) == 1 and not self.literal and not host.size:
             nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
-        calls = [None if _touches_hbm(node) else self.call(node, ()) for node in nodes]
-        return Plan(nodes, items, calls)
+        calls = [None if _touches_hbm(node) else self.call(node, (), host) for node in nodes]
+        return Plan(nodes, host, items, calls)
 
-    def call(self, node: Node, buffers: Sequence[Bytes]) -> Call:
+    def call(self, node: Node, buffers: Sequence[Bytes], host: Bytes = _NOTHING) -> Call:
         """Bind one node over the buffers of a call site."""
         instr = node.instruction
         if isinstance(instr, isa.DmaGather):
@@ -93,7 +101,7 @@ class BoundKernel:
             return bind_scatter(instr, self.core, buffers)
         if isinstance(instr, isa.Library):
             return bind_library(self.kernel.library[instr.call], buffers)
-        spaces = (_NOTHING, self.core.sbuf, self.core.psum, *buffers)
+        spaces = (host, self.core.sbuf, self.core.psum, *buffers)
         views = {name: view.on(spaces) for name, view in node.views.items()}
         if isinstance(instr, isa.MatMul) and node.multiplies:
             if views["dst"].dtype == np.float32:

@@ -200,6 +200,9 @@ def copied(node: Node) -> tuple[View, View] | None:
 
 def takes(node: Node, name: str, view: View) -> bool:
     """Whether a call is not slower for reading an operand there."""
+    if node.multiplies and view.space == Memory.PSUM != node.views[name].space:
+        # Only some of a matrix's tiles are still there, and the rest of it lies in SBUF.
+        return False
     if node.multiplies and len(view.shape) == 2:
         return is_blas(view)
     if node.multiplies:

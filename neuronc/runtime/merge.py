@@ -1,13 +1,12 @@
-"""Merge the matmuls of one accumulation group whose operands follow one another.
+"""Gather the matmuls of one accumulation group: one node of all its pairs of operands.
 
-    psum = a[0:128].T @ b[0:128]; psum += a[128:256].T @ b[128:256]; ...
+    psum = a0.T @ b0; psum += a1.T @ b1; ...
   becomes
-    psum = a[0:K].T @ b[0:K]
+    psum = a0.T @ b0 + a1.T @ b1 + ...
 
-Where loads are forwarded, the tiles along K are parts of one matrix again, and BLAS is faster on
-the whole. Where operands lie in several runs, a group becomes one call (`windows`). A group ends
-where something else touches its result or changes an operand, so what runs does not depend on who
-else runs. Sums are then rounded in BLAS's order.
+A group ends where something else touches its result or changes an operand, so what runs does not
+depend on who else runs. What BLAS multiplies in one call is decided later: in `stack` where
+operands are plain matrices, in `windows` where they lie in several runs.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from neuronc.isa import instructions as isa
+from neuronc.dtypes import BY_NAME
 from neuronc.runtime.nodes import Node, Places, Spaces, number
-from neuronc.runtime.views import View, is_blas, joined
+from neuronc.runtime.views import View
 
 
 @dataclass(eq=False)
@@ -32,7 +31,7 @@ class _Group:
 
 
 def merge_accumulations(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
-    """Merge along K; the merged matmul stands where the last of its parts stood."""
+    """Merge along K; the group stands where the last of its parts stood."""
     merger = _Merger(number(nodes, spaces))
     for at, node in enumerate(nodes):
         merger.visit(node, at)
@@ -59,14 +58,14 @@ class _Merger:
             self._end(place, self.readers, None)
         if own is not None and not own.open:
             own = None
-        if not node.multiplies:
+        if not _adds_up(node):
             self.at.setdefault(at, []).append(node)
             return
         if own is None:
             own = _Group(node.views["dst"], [], at)
             self.groups.append(own)
             self.writers.setdefault(node.writes["dst"], []).append(own)
-        _append(own, node)
+        own.nodes.append(node)
         own.at = at
         for name in ("left", "moving"):
             place = node.reads[name]
@@ -78,12 +77,12 @@ class _Merger:
         """What stands at a position at last."""
         if self.groups:
             for group in self.groups:
-                self.at.setdefault(group.at, []).extend(_together(group.nodes))
+                self.at.setdefault(group.at, []).append(_together(group.nodes))
             self.groups = []
         return self.at.get(at, [])
 
     def _own(self, node: Node) -> _Group | None:
-        if not node.multiplies or "dst" not in node.reads:
+        if not _adds_up(node) or "dst" not in node.reads:
             return None
         found = self.writers.get(node.writes["dst"], [])
         return next((g for g in found if g.open and g.dst == node.views["dst"]), None)
@@ -100,33 +99,16 @@ class _Merger:
                 table[other] = kept
 
 
-def _append(group: _Group, node: Node) -> None:
-    """Join a matmul to the last one of its group, or put it behind."""
-    merged = _merged(group.nodes[-1], node) if group.nodes else None
-    if merged is None:
-        group.nodes.append(node)
-    else:
-        group.nodes[-1] = merged
+def _adds_up(node: Node) -> bool:
+    """Whether sums are kept in float32 from one matmul to the next."""
+    return node.multiplies and node.views["dst"].dtype == BY_NAME["f32"].code
 
 
-def _together(nodes: Sequence[Node]) -> Sequence[Node]:
-    """One node of all factors, where some of them are no plain matrices."""
-    if len(nodes) == 1 or all(node.is_gemm for node in nodes):
-        return nodes
+def _together(nodes: Sequence[Node]) -> Node:
+    """One node of all factors."""
     views, read = dict(nodes[0].views), list(nodes[0].read)
     for i, node in enumerate(nodes[1:], 1):
         for name in ("left", "moving"):
             views[f"{name}{i}"] = node.views[name]
             read.append(f"{name}{i}")
-    return [replace(nodes[0], views=views, read=tuple(read))]
-
-
-def _merged(one: Node, two: Node) -> Node | None:
-    if not (one.is_gemm and two.is_gemm):
-        return None
-    left = joined(one.views["left"], two.views["left"], 0)
-    moving = joined(one.views["moving"], two.views["moving"], 0)
-    if left is None or moving is None or not (is_blas(left) and is_blas(moving)):
-        return None
-    assert isinstance(one.instruction, isa.MatMul)
-    return replace(one, views={"dst": one.views["dst"], "left": left, "moving": moving})
+    return replace(nodes[0], views=views, read=tuple(read))

@@ -21,6 +21,8 @@ from neuronc.runtime.accesses import SPACE, Room
 from neuronc.runtime.races import overlapping
 from neuronc.runtime.views import View, matrix, span_of, view_of, whole
 
+HOST = int(Memory.NONE)
+"""The space of memory that only the host has, for operands that it copies together."""
 OPAQUE = (isa.DmaGather, isa.DmaScatter, isa.Library)
 """Instructions whose addresses depend on data: bound as they are, taken to reach whole buffers."""
 
@@ -41,8 +43,12 @@ class Node:
     @property
     def is_gemm(self) -> bool:
         """Whether it multiplies plain matrices."""
-        plain = all(len(view.shape) == 2 for view in self.views.values())
-        return self.multiplies and plain and len(self.views) == 3
+        return self.is_plain and len(self.views) == 3
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that it multiplies and adds up are plain matrices."""
+        return self.multiplies and all(len(view.shape) == 2 for view in self.views.values())
 
     @property
     def multiplies(self) -> bool:

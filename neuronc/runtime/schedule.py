@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neuronc.isa import instructions as isa
-from neuronc.runtime.nodes import Node, Spaces, number
+from neuronc.runtime.nodes import Node, Places, Spaces, number
 from neuronc.runtime.views import is_whole
 
 HANDOVER_SECONDS = 2e-5
@@ -48,14 +48,14 @@ def split(nodes: Sequence[Node], spaces: Spaces, workers: int) -> list[list[Item
     alone = [[Item(i, ()) for i in range(len(nodes))]]
     if workers == 1 or indirect or sum(costs) < SMALL_SECONDS:
         return alone
-    dependences = _dependences(nodes, spaces)
+    before_each = dependences(nodes, number(nodes, spaces))
     free = [0.0] * workers
     finish: list[float] = []
     owner: list[int] = []
     count: list[int] = []
     lists: list[list[Item]] = [[] for _ in range(workers)]
     seen = [[0] * workers for _ in range(workers)]
-    for position, before in enumerate(dependences):
+    for position, before in enumerate(before_each):
         # A worker's nodes finish in order, so its last one that matters stands for all.
         last = [0] * workers
         arrived = [0.0] * workers
@@ -92,12 +92,11 @@ def _seconds(node: Node) -> float:
     return _CALL_SECONDS + size * _ELEMENT_SECONDS * weight
 
 
-def _dependences(nodes: Sequence[Node], spaces: Spaces) -> list[list[int]]:
+def dependences(nodes: Sequence[Node], places: Places) -> list[list[int]]:
     """For each node, the earlier ones it must follow; those implied by others may be there.
 
     Buffers that nobody writes have no place: what reads them depends on nothing.
     """
-    places = number(nodes, spaces)
     writer = [-1] * places.count
     readers: list[list[int]] = [[] for _ in range(places.count)]
     out: list[list[int]] = []
