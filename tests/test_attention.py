@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 import neuronc
+from neuronc.hardware import GENERATIONS
+from neuronc.isa.table import Engine
+from neuronc.timeline import simulate
 
 Arrays = list[np.ndarray]
 _RANDOM = np.random.default_rng(4)
@@ -168,3 +171,14 @@ def test_no_scores_reach_hbm() -> None:
     compiled = neuronc.compile(jax.jit(_dense).lower(*arrays))
     assert compiled.report.footprint.temporary_bytes == 0
     assert compiled.report.hbm_moved_bytes == 4 * arrays[0].nbytes
+
+
+def test_stores_do_not_wait_for_the_loads_of_heads_to_come() -> None:
+    """The vector engine waits for a store only at the start, while the first heads arrive."""
+    arrays = [a.astype(ml_dtypes.bfloat16) for a in _qkv(1, (10, 10), 2048, 2048, 128)]
+    compiled = neuronc.compile(jax.jit(_dense).lower(*arrays))
+    (kernel,) = compiled.model.kernels
+    timeline = simulate(kernel.streams, GENERATIONS[compiled.model.target])
+    track = timeline.tracks[Engine.VECTOR]
+    idle = track.start - np.concatenate([[0.0], track.stop[:-1]])
+    assert idle[track.cause == Engine.DMA_OUT].sum() < 0.02 * timeline.seconds

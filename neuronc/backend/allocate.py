@@ -52,7 +52,7 @@ class _Policy:
     """How generous to be: buffers of a block inside a loop, by what the block is for."""
 
     held: int
-    """Blocks of several tiles, which are large and live long."""
+    """Blocks of several tiles or held as such, which are large and live long."""
     dma: int
     """Blocks that a DMA fills or empties."""
     work: int
@@ -205,7 +205,7 @@ class _Placement:
     def may_grow(self, alloc: AllocOp) -> bool:
         """Whether more turns of a block hide more latency: loads and stores, and banks."""
         users = [use.operation for use in alloc.block.uses]
-        held = "tiles" in alloc.attributes or int_of(alloc, "buffers") == 1
+        held = _is_held(alloc) or int_of(alloc, "buffers") == 1
         return not held and (self.name == "psum" or any(map(_is_dma, users)))
 
     def with_buffers(self, alloc: AllocOp, count: int) -> _Placement:
@@ -257,10 +257,15 @@ class _Placement:
     def _buffers(self, alloc: AllocOp) -> int:
         if alloc in self.buffers:
             return self.buffers[alloc]
-        if "tiles" in alloc.attributes:
+        if _is_held(alloc):
             return self.policy.held
         users = [use.operation for use in alloc.block.uses]
         return self.policy.dma if any(map(_is_dma, users)) else self.policy.work
+
+
+def _is_held(alloc: AllocOp) -> bool:
+    """Whether a block is large and lives for all of a loop's body: two turns are enough."""
+    return "tiles" in alloc.attributes or "held" in alloc.attributes
 
 
 def _is_dma(op: Operation) -> bool:

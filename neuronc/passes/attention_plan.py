@@ -82,9 +82,14 @@ def make_plan(space: Space, it: Attention, hw: Generation) -> Plan:
 
 def chunk_max(space: Space, hw: Generation) -> int:
     """The most keys of a chunk: two chunks of scores, two results and a bank of transposes."""
+    return score_banks(space, hw) // 2 * hw.matmul_columns_max
+
+
+def score_banks(space: Space, hw: Generation) -> int:
+    """PSUM banks for scores: all but those of two results and a bank of transposes."""
     banks = hw.psum_bytes_per_partition // hw.psum_bank_bytes
     results = -(-2 * space.extent(WIDTH) // hw.matmul_columns_max)
-    return (banks - 1 - results) // 2 * hw.matmul_columns_max
+    return banks - 1 - results
 
 
 def copy_engines(count: int, width: int, columns: int, copies: int, hw: Generation) -> list[str]:

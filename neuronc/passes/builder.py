@@ -133,10 +133,15 @@ class Builder:
         element: ElementType,
         memory: str = "sbuf",
         tiles: int = 1,
+        held: bool = False,
     ) -> Ref:
-        """Reserve a block on chip; of several equal `tiles`, where each access stays in one."""
+        """Reserve a block on chip; of several equal `tiles`, where each access stays in one.
+
+        In a loop, one that is `held` is filled once for the next run while this one reads it.
+        """
         kind = _block_type(memory, partitions, columns, element.name)
         attributes = {"tiles": IntAttr(tiles)} if tiles > 1 else {}
+        attributes |= {"held": IntAttr(1)} if held else {}
         op = AllocOp.create(result_types=[kind], attributes=attributes)
         self._blocks[-1].add_op(op)
         return Ref(op.results[0], partitions, columns, element)

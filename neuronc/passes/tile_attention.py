@@ -34,6 +34,7 @@ from neuronc.passes.attention_plan import (
     bank_columns,
     copy_engines,
     make_plan,
+    score_banks,
 )
 from neuronc.passes.attention_space import BATCH, WIDTH, space_of
 from neuronc.passes.body import Body, element, location
@@ -47,6 +48,8 @@ STEPS_TOGETHER = 256
 """Most steps of all heads that are one pipeline; more are a loop over heads, filled for each."""
 STAGES = 2
 """Buffers of what one stage of the pipeline hands to the next."""
+STORES = 8
+"""Buffers of results on their way out: a store may have to wait until a head's loads are done."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class AttentionLowering:
         self._load = Loader(body, builder, hw, space, self._plan, kinds)
         self._scores = Scores(body, builder, hw, space, it, self._plan)
         self._turns = 0
+        self._stored = 0
         self._heads: list[Head] = []
 
     def run(self) -> None:
@@ -106,8 +110,9 @@ class AttentionLowering:
         b, plan, rows = self._b, self._plan, self._hw.partitions
         chunk = max(c.count for t in plan.tiles for c in t.chunks)
         bank = bank_columns(_FLOAT, self._hw)
-        scores = -(-chunk // bank) * bank
-        self._psum_scores = [b.alloc(rows, scores, _FLOAT, "psum") for _ in range(STAGES)]
+        banks = -(-chunk // bank)
+        turns = score_banks(self._space, self._hw) // banks
+        self._psum_scores = [b.alloc(rows, banks * bank, _FLOAT, "psum") for _ in range(turns)]
         wide = bank_columns(self._kind, self._hw)
         self._psum_turned = _halves(b.alloc(rows, wide, self._kind, "psum", STAGES))
         wide = STAGES * max(self._width, bank // STAGES)
@@ -119,7 +124,7 @@ class AttentionLowering:
         self._numbers = [b.alloc(rows, _NUMBERS, _FLOAT) for _ in range(STAGES + 4)]
         self._sums = [b.alloc(rows, self._width, _FLOAT) for _ in range(STAGES)]
         self._outs = [
-            b.alloc(rows, self._width, element(self._body.yielded[0])) for _ in range(STAGES)
+            b.alloc(rows, self._width, element(self._body.yielded[0])) for _ in range(STORES)
         ]
 
     def _steps(self, heads: int) -> list[Step]:
@@ -175,12 +180,16 @@ class AttentionLowering:
     def _score(self, step: Step) -> None:
         """The scores of a chunk."""
         self._locate(self._it.score)
-        psum = self._psum_scores[step.slot]
+        psum = self._scored(step)
         self._load.multiply(self._heads[step.head], psum, step.tile, step.chunk)
+
+    def _scored(self, step: Step) -> Ref:
+        """Where the scores of a chunk are."""
+        return self._psum_scores[step.number % len(self._psum_scores)]
 
     def _weigh(self, step: Step) -> None:
         """The exponentials of the scores, and their sum."""
-        psum, batch = self._psum_scores[step.slot], self._heads[step.head].batch
+        psum, batch = self._scored(step), self._heads[step.head].batch
         source, scale = self._scores.emit(psum, batch, step.tile, step.chunk)
         self._source("stablehlo.exponential")
         bias = self._shift(step, source, scale)
@@ -288,7 +297,8 @@ class AttentionLowering:
         """Store sums / total: a division of one number a row is cheaper than one of each."""
         inverse = self._column(step, _INVERSE)
         self._b.map("divide", inverse, total, immediate=1.0, immediate_at=0)
-        out = self._outs[step.tile.number % STAGES]
+        out = self._outs[self._stored % STORES]
+        self._stored += 1
         factor = (inverse[0], _walk(inverse, self._width))
         dst = out.at(0, ((1, self._width),), 0, step.tile.size)
         self._b.map("multiply", dst, sums, factor)

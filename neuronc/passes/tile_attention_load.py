@@ -112,7 +112,7 @@ class Loader:
     ) -> tuple[list[Ref], Ref | None]:
         """Blocks with the depth on the partitions, and what is to be transposed into them."""
         size = sum(r.size for r in rows)
-        refs = [self._b.alloc(n, size, self._kind) for _, n in self._parts]
+        refs = [self._b.alloc(n, size, self._kind, held=True) for _, n in self._parts]
         depth, free = self._space.stride(key, DEPTH), self._space.strides(key, group)
         if depth == 1 or len(free) != 1 or free[0] != 1:
             return refs, self._plain(key, group, rows, batch, DEPTH, self._kind)
@@ -154,7 +154,7 @@ class Loader:
     ) -> Ref:
         """Rows on the partitions, tile beside tile."""
         width = self._space.extent(inner)
-        ref = self._b.alloc(max(r.size for r in rows), len(rows) * width, kind)
+        ref = self._b.alloc(max(r.size for r in rows), len(rows) * width, kind, held=True)
         buffer, free = self._buffer(key), self._space.strides(key, group)
         whole = [r for r in rows if r.size == rows[0].size] if len(free) == 1 else []
         if len(whole) > 1:
