@@ -108,7 +108,8 @@ def _judged(info: Any, sample: Any) -> Any:
 
     def judged(*args: Any, **kwargs: Any) -> Any:
         made = process(info.op(*args, **kwargs))
-        if info.name not in ANY_OF_EQUALS or not args[0].dim():
+        alone = isinstance(made, torch.Tensor)  # As a median of all elements has no index.
+        if info.name not in ANY_OF_EQUALS or alone or not args[0].dim():
             return made
         dims = [v for v in given if type(v) is int]
         dim = kwargs.get("dim", dims[-1] if len(dims) > ANY_OF_EQUALS[info.name] else -1)
