@@ -22,7 +22,11 @@ from neuronc.isa.records import rows_of
 
 
 def compulsory_bytes(artifact: Artifact) -> int:
-    """Add up what is read and written once; loops count as one iteration, as in all of a report."""
+    """Add up what is read and written once.
+
+    What a loop writes to an input counts as one iteration's, however often it runs: too little
+    where each one writes elsewhere.
+    """
     parts = footprint(artifact.buffers, artifact.temporary_bytes)
     given = parts.input_bytes + parts.constant_bytes + parts.output_bytes
     return given + sum(_updated(artifact).values())

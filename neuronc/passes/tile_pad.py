@@ -67,7 +67,7 @@ def pad_on_chip(
     rows = prod(whole.shape[:first])
     inside, part = (tuple(slices[first:]) for slices in found)
     lines = _Lines(operand.shape[first:], whole.shape[first:], inside, part, 1)
-    if rows < hw.partitions or not _pays(rows, lines, element(op.results[0]), hw):
+    if rows < hw.partitions or not _pays(lines, element(op.results[0]), hw):
         return False
     pad = _Pad(builder, hw, rows, lines, (operand, value, whole), element(op.results[0]))
     return pad.run()
@@ -136,15 +136,15 @@ def _at_least_one(access: Strided) -> Strided:
     return access if access.strides else replace(access, strides=(1,))
 
 
-def _pays(rows: int, lines: _Lines, kind: ElementType, hw: Generation) -> bool:
+def _pays(lines: _Lines, kind: ElementType, hw: Generation) -> bool:
     """Whether long runs and copies on chip take less than short runs alone."""
-    count, bytes_ = -(-rows // hw.partitions), kind.bytes
+    bytes_ = kind.bytes
     taken, made = lines.columns
     direct = dma_seconds(hw.partitions, taken // lines.run, lines.run, bytes_, hw)
     moved = dma_seconds(hw.partitions, 1, taken, bytes_, hw)
     # Both ways store the whole result once; here it comes from the engine that copies.
     copied = (made + hw.min_interval_cycles) / hw.vector_hz
-    return count * max(moved, copied) < count * direct
+    return max(moved, copied) < direct
 
 
 @dataclass(frozen=True)
