@@ -27,6 +27,7 @@ from neuronc.ir import print_ir
 from neuronc.listing import disassembly
 from neuronc.passes import (
     choose_tiles,
+    rules,
     tile_attention,
     tile_contract,
     tile_index,
@@ -401,7 +402,7 @@ def page() -> str:
         sections += _stage(stage)
         if stage.name == "clustered":
             sections += _plan()
-    return "\n\n".join([*sections, *_emitted()]) + "\n"
+    return "\n\n".join([*sections, *_emitted(), *_rules()]) + "\n"
 
 
 def watched(example: Example) -> tuple[api.Compiled, Watch]:
@@ -478,6 +479,24 @@ def _emitted() -> Iterator[str]:
     yield "```text\n" + "\n".join(disassembly(compiled.model)) + "\n```"
     yield "### cost"
     yield _prose(cost)
+
+
+def _rules() -> Iterator[str]:
+    """What is fused, and what is not: a golden for each."""
+    yield "## The rules of fusion"
+    yield _prose(rules)
+    lines = ["| pass | what it sees | where it fires | where it must not |", "|---|---|---|---|"]
+    for rule in rules.RULES:
+        cases = " | ".join(_case(rule.golden + suffix) for suffix in ("", "-not"))
+        lines.append(f"| `{rule.step}` | {rule.sees} | {cases} |")
+    yield "\n".join(lines)
+
+
+def _case(golden: str) -> str:
+    """A golden, and why it exists: its second line."""
+    path = f"tests/golden/passes/{golden}.mlir"
+    why = (PAGE.parents[1] / path).read_text("utf-8").splitlines()[1].removeprefix("// ")
+    return f"[{why.replace('|', chr(92) + '|')}](../{path})"
 
 
 def _prose(module: ModuleType) -> str:

@@ -45,7 +45,8 @@ DEPTH_MAX = 8
 FOLLOWING_MAX = 10
 """Operations after that."""
 _MIDDLES = (TanhOp, ErfOp, ErfcOp, ExponentialOp, LogisticOp)
-_OPS = {**ACTIVATION_OPS, "logistic": LogisticOp}
+OPS: Mapping[str, type[Operation]] = {**ACTIVATION_OPS, "logistic": LogisticOp}
+"""What is found, by name: each a function of the scalar engine."""
 _ROOT = sqrt(0.5)
 _ROUNDING = {"f32": 2.0**-24, "bf16": 2.0**-8, "f16": 2.0**-11}
 """Of the types that activations are matched in, the largest relative error of a constant."""
@@ -208,7 +209,7 @@ def _rewrite(found: _Found) -> None:
         if narrow.type == users[0].results[0].type and element_type(narrow).is_float:
             value, root = narrow, users[0]
     attributes = {k: v for k, v in root.attributes.items() if k == "loc"}
-    made = _OPS[found.name].create(
+    made = OPS[found.name].create(
         operands=[value], result_types=[root.results[0].type], attributes=attributes
     )
     assert root.parent is not None

@@ -1,0 +1,15 @@
+// neuronc opt --passes simplify,match-activation
+// The tanh is of softplus(x) + x. The softplus in it is still found: only mish is not.
+func.func @main(%x: tensor<16x64xf32>) -> (tensor<16x64xf32>, tensor<16x64xf32>) {
+  %c0 = stablehlo.constant dense<0.000000e+00> : tensor<16x64xf32>
+  %0 = stablehlo.maximum %x, %c0 : tensor<16x64xf32>
+  %1 = stablehlo.abs %x : tensor<16x64xf32>
+  %2 = stablehlo.negate %1 : tensor<16x64xf32>
+  %3 = stablehlo.exponential %2 : tensor<16x64xf32>
+  %4 = stablehlo.log_plus_one %3 : tensor<16x64xf32>
+  %5 = stablehlo.add %0, %4 : tensor<16x64xf32>
+  %6 = stablehlo.add %5, %x : tensor<16x64xf32>
+  %7 = stablehlo.tanh %6 : tensor<16x64xf32>
+  %8 = stablehlo.multiply %x, %7 : tensor<16x64xf32>
+  return %5, %8 : tensor<16x64xf32>, tensor<16x64xf32>
+}
