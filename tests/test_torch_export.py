@@ -294,6 +294,20 @@ def test_models_of_one_form_keep_their_own_weights_in_the_cache(
         assert hits == [False, False, True]
 
 
+class Pairs(torch.nn.Module):
+    """As many rows as a mask of torch's own chooses."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.combinations(x, 2)
+
+
+class Grown(torch.nn.Module):
+    """More elements than there are."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clone().resize_(x.numel() + 1)
+
+
 class Loops(torch.nn.Module):
     """A loop that one branch runs."""
 
@@ -312,9 +326,11 @@ class Loops(torch.nn.Module):
         (torch.jit.script(torch.nn.Linear(16, 4)), (X,), "NRC-0905.*trace RecursiveScriptModule"),
         (torch.nn.Linear(16, 4), X, r"NRC-0905(?s:.*)\(x,\)"),
         (torch.nn.Linear(16, 4, device="meta"), (X.to("meta"),), "NRC-0912.*'weight' and 1 more"),
+        (Pairs(), (X[0],), "NRC-0905.*trace Pairs"),
+        (Grown(), (X,), "NRC-0901(?s:.*)leaves the tensor"),
         (Loops(), (X,), "NRC-0905(?s:.*)while_loop lies inside a cond"),
     ],
-    ids=["function", "script", "tensor", "meta", "loop in a branch"],
+    ids=["function", "script", "tensor", "meta", "pairs", "grown", "loop in a branch"],
 )
 def test_what_cannot_be_taken_is_one_coded_error(model: Any, args: Any, message: str) -> None:
     with pytest.raises(neuronc.NeuroncError, match=message):

@@ -106,12 +106,21 @@ class Walk:
         emitter = emitter_of(node.target)
         assert emitter is not None, node.target
         self.build.loc = location(node)
+        if made := self._without_elements(specs):
+            self.values[node] = made if len(specs) > 1 else made[0]
+            return
         scope = Scope(self.build, node, self._computed(node, specs), self.ranges, self._inner)
         args: Any = map_arg(node.args, self.values.__getitem__)
         kwargs: Any = map_arg(node.kwargs, self.values.__getitem__)
         if is_derivative(node) and specs[0] is not None:
             args = [self._spread(a, specs[0].shape) for a in args]
         self.values[node] = self._typed(node, specs, emitter(scope, *args, **kwargs))
+
+    def _without_elements(self, specs: Sequence[Spec | None]) -> list[Value]:
+        """Results of which none has an element, so that no emitter divides by an extent of 0."""
+        if not all(spec is not None and 0 in spec.shape for spec in specs):
+            return []
+        return [self.build.splat(0, spec.shape, spec.element) for spec in specs if spec]
 
     def _spread(self, value: Any, shape: tuple[int, ...]) -> Any:
         return self.build.broadcast(value, shape) if isinstance(value, Value) else value

@@ -32,6 +32,8 @@ CUSTOM: dict[str, Emitter] = {}
 EXPANSIONS: dict[str, Callable[..., Any]] = {}
 """How we take operations apart that torch does not, in torch's own functions; by overload."""
 
+OTHER_NAMESPACES = ("prims.", "torch_nn.")
+
 REFUSED: dict[str, str] = {
     "aten.nonzero.default": "the shape of its result depends on the values",
     "aten.masked_select.default": "the shape of its result depends on the values",
@@ -83,12 +85,16 @@ def aten(*overloads: str) -> Callable[[EmitterT], EmitterT]:
 
 
 def expands(*overloads: str) -> Callable[[ExpansionT], ExpansionT]:
-    """Register what ATen overloads are made of; without a dot, the default one; or `prims.name`."""
+    """Register what ATen overloads are made of; without a dot, the default one.
+
+    Of another namespace, as `prims.name`, it is the default one too.
+    """
 
     def keep(function: ExpansionT) -> ExpansionT:
         for overload in overloads:
             full = overload if "." in overload else f"{overload}.default"
-            name = f"{full}.default" if full.startswith("prims.") else f"aten.{full}"
+            other = full.startswith(OTHER_NAMESPACES)
+            name = f"{full}.default" if other else f"aten.{full}"
             assert name not in EXPANSIONS, f"{name} is taken apart twice"
             EXPANSIONS[name] = function
         return function

@@ -25,7 +25,10 @@ REFUSALS = {
         "UnsupportedFakeTensorException",
         "UnsupportedOperatorException",
     ),
-    "torch.fx.experimental.symbolic_shapes": ("GuardOnDataDependentSymNode",),
+    "torch.fx.experimental.symbolic_shapes": (
+        "GuardOnDataDependentSymNode",
+        "PendingUnbackedSymbolNotFound",
+    ),
 }
 """Exceptions by which torch says that it cannot trace, by module."""
 

@@ -18,7 +18,9 @@ CHUNK = 240
 GROUP = 24
 """Units that are tried together, since most of the time of a small program is the same for all."""
 SECONDS_MAX = 150
-"""Of a group, after which its process ends itself."""
+"""Of one unit, after which its process ends itself."""
+SECONDS_MORE = 15
+"""For each other unit of its group: on a busy machine, of gradients, which are tried one by one."""
 Work = Callable[[Sequence[str]], dict[str, list[Row]]]
 
 
@@ -73,7 +75,8 @@ def _each(chunk: Sequence[str], group: int, work: Work, path: Path, seconds: flo
         units = chunk[start : start + group]
         for unit in units:
             journal.begin(unit)
-        faulthandler.dump_traceback_later(SECONDS_MAX, exit=True)
+        seconds_max = SECONDS_MAX + SECONDS_MORE * (len(units) - 1)
+        faulthandler.dump_traceback_later(seconds_max, exit=True)
         for unit, cells in work(units).items():
             journal.finish(unit, cells)
         faulthandler.cancel_dump_traceback_later()

@@ -15,7 +15,7 @@ from tests.torch_ops.gradient import attempt_backward  # noqa: E402
     "only",
     [
         *("grid_sampler_2d", "_upsample_bilinear2d_aa", "nn_functional_adaptive_avg_pool3d"),
-        *("nn_functional_avg_pool3d", "matmul"),
+        *("nn_functional_avg_pool3d", "matmul", "nn_functional_linear_cross_entropy_chunked"),
     ],
 )
 def test_gradients_are_those_of_eager(only: str) -> None:

@@ -19,6 +19,7 @@ from neuronc.torch.expansions import (
     order,
     sampling,
     special,
+    strided,
     windows,
 )
 from neuronc.torch.table import EXPANSIONS as EXPANSIONS
@@ -32,6 +33,7 @@ ROOMS = (
     gamma,
     grid,
     sampling,
+    strided,
     bags,
     loss,
     gradients,

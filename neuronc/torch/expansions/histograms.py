@@ -13,9 +13,25 @@ from neuronc.torch.table import expands
 
 def _inside(x: Tensor, edges: Tensor) -> Tensor:
     """1 where x[N] lies between a pair of edges, in a column for each pair; the last one closed."""
-    at, low, high = x.reshape(-1, 1), edges[:-1], edges[1:]
-    found = (at >= low) & ((at < high) | ((at == high) & (high == edges[-1])))
+    bins = edges.shape[0] - 1
+    at = _above(x, edges).clamp(max=bins) - 1
+    between = (x >= edges[0]) & (x <= edges[-1])
+    found = (at.unsqueeze(1) == torch.arange(bins)) & between.unsqueeze(1)
     return found.to(edges.dtype)
+
+
+def _above(x: Tensor, edges: Tensor) -> Tensor:
+    """The first edge above each of x[N], by halving; so also edges out of order are as in eager."""
+    count = edges.shape[0]
+    start = torch.zeros(x.shape, dtype=torch.int64)
+    stop = torch.full(x.shape, count)
+    for _ in range(count.bit_length()):
+        middle = (start + stop) // 2
+        below = x < edges.index_select(0, middle.clamp(max=count - 1))
+        apart = start < stop
+        stop = torch.where(apart & below, middle, stop)
+        start = torch.where(apart & ~below, middle + 1, start)
+    return start
 
 
 def _equal_edges(x: Tensor, bins: int, bounds: Sequence[Any] | None) -> Tensor:

@@ -1,7 +1,8 @@
-"""Gradients of losses that torch has kernels for."""
+"""Losses that torch has kernels for, and their gradients."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from neuronc.torch.table import expands
 
+import_module("torch.nn.modules.linear_cross_entropy")  # Torch defines its operations there.
 MEAN = 1
 
 
@@ -48,3 +50,56 @@ def multilabel_margin_backward(
     pulled = torch.zeros_like(rows).scatter_add(1, at, counts.sum(2))
     scale = grad / rows.shape[0] if reduction == MEAN else grad
     return ((slope - pulled) / rows.shape[1] * scale.reshape(-1, 1)).reshape(x.shape)
+
+
+@expands("torch_nn._linear_cross_entropy_batch_chunked")
+def linear_cross_entropy(
+    x: Tensor, w: Tensor, target: Tensor, bias: Tensor | None, weight: Tensor | None,
+    reduction: str, ignored: int, smoothing: float, chunk: int, policy: str, wide: torch.dtype,
+    retain: bool, *wanted: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Cross entropy of x[N, K] @ w[C, K].T + bias; the gradients of x, w and bias that are wanted.
+
+    Torch reads the rows in chunks, which changes no number, and has the gradients of its sum or
+    mean at hand when it has the loss.
+    """
+    rows, shares, index = _log_softmax(x, w, target, bias, weight, ignored, wide)
+    if reduction == "mean":
+        total = shares.sum()
+        shares = shares / torch.where(total == 0, torch.nan, total)
+    loss = -(shares * rows.gather(1, index).squeeze(1)).sum()
+    if reduction == "mean" and not x.shape[0]:
+        loss = torch.full_like(loss, torch.nan)
+    hit = torch.arange(w.shape[0]) == index
+    slope = (rows.exp() - hit.to(wide)) * shares.unsqueeze(1)
+    grads = (
+        slope @ w.to(wide) if wanted[0] else x.new_empty(0, 0),
+        slope.t() @ x.to(wide) if wanted[1] else x.new_empty(0, 0),
+        slope.sum(0) if wanted[2] else x.new_empty(0),
+    )
+    return loss.to(x.dtype), *(g.to(x.dtype) for g in grads)
+
+
+@expands("torch_nn._linear_cross_entropy_batch_chunked_no_reduction")
+def linear_cross_entropy_each(
+    x: Tensor, w: Tensor, target: Tensor, bias: Tensor | None, weight: Tensor | None,
+    ignored: int, chunk: int, policy: str, wide: torch.dtype,
+) -> Tensor:  # fmt: skip
+    """The same loss of each row."""
+    rows, shares, index = _log_softmax(x, w, target, bias, weight, ignored, wide)
+    return -(shares * rows.gather(1, index).squeeze(1)).to(x.dtype)
+
+
+def _log_softmax(
+    x: Tensor, w: Tensor, target: Tensor, bias: Tensor | None, weight: Tensor | None,
+    ignored: int, wide: torch.dtype,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Logarithms of the probabilities [N, C], and the share [N] and class [N, 1] of each row."""
+    logits = x.to(wide) @ w.to(wide).t()
+    logits = logits if bias is None else logits + bias.to(wide)
+    left_out = target == ignored
+    index = torch.where(left_out, 0, target)
+    shares = (~left_out).to(wide)
+    if weight is not None:
+        shares = shares * weight.to(wide).index_select(0, index)
+    return logits.log_softmax(1), shares, index.unsqueeze(1)

@@ -63,17 +63,19 @@ def adaptive_max_pool(x: Tensor, output_size: Sequence[int]) -> Any:
     changes neither.
     """
     rank = len(output_size)
-    space = x.shape[x.dim() - rank :]
+    space, lead = x.shape[x.dim() - rank :], x.shape[: x.dim() - rank]
+    if 0 in output_size:
+        shape = [*lead, *output_size]
+        return x.new_empty(shape), x.new_empty(shape, dtype=torch.int64)
     places = torch.zeros((), dtype=torch.int64)
     for d, (n, m) in enumerate(zip(space, output_size, strict=True)):
         out = torch.arange(m)
         starts, stops = out * n // m, ((out + 1) * n + m - 1) // m
-        extent = max((-(-(o + 1) * n // m) - o * n // m for o in range(m)), default=0)
+        extent = max(-(-(o + 1) * n // m) - o * n // m for o in range(m))
         at = torch.minimum(starts.unsqueeze(1) + torch.arange(extent), stops.unsqueeze(1) - 1)
         shape = [1] * (2 * rank)
         shape[d], shape[rank + d] = m, extent
         places = places * n + at.reshape(shape)
-    lead = x.shape[: x.dim() - rank]
     flat = places.reshape(-1)
     windows = x.reshape(*lead, -1).index_select(-1, flat).reshape(*lead, *output_size, -1)
     best, which = windows.max(-1)
