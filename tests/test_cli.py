@@ -186,10 +186,14 @@ def test_every_verb_helps_with_examples(verb: str, capsys: pytest.CaptureFixture
         "compile model.mlir -o x.neff --target trn9",
         "compile model.mlir -o x.neff --shape arg0",
         "compile model.mlir -o x.neff --symbol b=x",
+        "compile model.mlir -o x.neff --cache-limit much",
         "run model.neff",
+        "run model.neff --random -1",
+        "profile model.neff --trips -1",
         "disasm model.neff --engine magic",
         "golden",
         "golden record model.mlir -o kept --tolerance out0=x",
+        "golden record model.mlir -o kept --seed -1",
     ],
 )
 def test_wrong_usage_exits_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:

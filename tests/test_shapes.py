@@ -140,7 +140,8 @@ def test_what_is_still_missing_is_listed():
 def test_an_unknown_symbol_is_named_beside_the_known():
     assert message(ATTENTION, batch=2) == (
         "p.mlir: error: NRC-0109: 'batch' is no symbol\n"
-        "  hint: arguments: arg0, arg1, arg2; symbols: b, s, t"
+        "  hint: arguments: arg0, arg1, arg2; symbols: b (dimension 0 of arg0), "
+        "s (dimension 1 of arg0), t (dimension 1 of arg1)"
     )
 
 
@@ -223,7 +224,8 @@ def test_a_symbol_that_a_constraint_defines_is_not_in_the_program():
     assert str(module.in_avals[1]) == "float32[a*b]"
     program = module.mlir_module_serialized
     assert message(program, a=2, b=3, c=6) == (
-        "p.mlir: error: NRC-0109: 'c' is no symbol\n  hint: arguments: arg0, arg1; symbols: a, b"
+        "p.mlir: error: NRC-0109: 'c' is no symbol\n  hint: arguments: arg0, arg1; "
+        "symbols: a (dimension 0 of arg0), b (dimension 1 of arg0)"
     )
     compiled = neuronc.load(bytes(neuronc.compile(program, shapes={"a": 2, "b": 3})))
     assert [x.shape for x in compiled.signature.inputs] == [(2, 3), (6,)]

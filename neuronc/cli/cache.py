@@ -18,6 +18,7 @@ from neuronc import api
 from neuronc.cache import ENVIRONMENT, Cache, Entry, chosen_directory
 from neuronc.cli.shapes import configure_shapes, shapes_of
 from neuronc.cli.streams import program_of
+from neuronc.cli.torch_files import is_torch, torch_files
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.units import format_bytes
 
@@ -50,12 +51,12 @@ def run(args: Namespace) -> None:
         raise ArgumentTypeError(f"name a directory with --cache-dir or {ENVIRONMENT}")
     if args.action == "explain":
         source, name = program_of(args.program)
-        shapes = shapes_of(args)
-        found = api.explain_cache(
+        explain = torch_files(name).explain_file if is_torch(source) else api.explain_cache
+        found = explain(
             source,
             args.target,
             cache_dir=directory,
-            shapes=shapes,
+            shapes=shapes_of(args),
             external_weights=args.external_weights is not None,
             name=name,
         )

@@ -37,7 +37,7 @@ def run(args: Namespace) -> int:
     found: list[NeuroncError]
     source, name = program_of(args.program)
     if is_torch(source):
-        found = torch_files(name).check_file(name, args.target, shapes=shapes_of(args))
+        found = torch_files(name).check_file(source, args.target, name=name, shapes=shapes_of(args))
     else:
         found = check(source, args.target, shapes=shapes_of(args), name=name)
     if args.json:

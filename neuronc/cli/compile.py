@@ -26,6 +26,7 @@ from pathlib import Path
 from neuronc import api
 from neuronc.cache import LIMIT_BYTES
 from neuronc.cli.cache import configure_cache
+from neuronc.cli.naturals import natural
 from neuronc.cli.progress import watch
 from neuronc.cli.shapes import configure_shapes, shapes_of
 from neuronc.cli.streams import program_of, write_text
@@ -48,7 +49,7 @@ def configure(parser: ArgumentParser) -> None:
     add("--dump-ir", type=Path, metavar="DIR", help="write the IR after each stage into DIR")
     configure_cache(parser)
     limit = "MiB that the cache keeps; what was not used for longest goes (default: %(default)s)"
-    add("--cache-limit", type=_mebibytes, default=LIMIT_BYTES >> 20, metavar="MIB", help=limit)
+    add("--cache-limit", type=natural, default=LIMIT_BYTES >> 20, metavar="MIB", help=limit)
     add("--time-passes", action="store_true", help="print how long each pass took")
     add("--json", action="store_true", help="print the report as JSON")
     add("-q", "--quiet", action="store_true", help="print no report and no progress")
@@ -75,7 +76,7 @@ def run(args: Namespace) -> None:
 def _compile(args: Namespace) -> api.Compiled:
     source, name = program_of(args.program)
     if is_torch(source):
-        return _compile_torch(args, name)
+        return _compile_torch(args, source, name)
     with watch(args.quiet, args.verbose) as watching:
         return api.compile(
             source,
@@ -91,15 +92,19 @@ def _compile(args: Namespace) -> api.Compiled:
         )
 
 
-def _compile_torch(args: Namespace, name: str) -> api.Compiled:
+def _compile_torch(args: Namespace, source: Path | bytes, name: str) -> api.Compiled:
     with watch(args.quiet, args.verbose) as watching:
         compiled: api.Compiled = torch_files(name).compile_file(
-            name,
+            source,
             args.target,
+            name=name,
             shapes=shapes_of(args),
             external_weights=args.external_weights or False,
             dump_ir=args.dump_ir,
             observe=watching.observe,
+            progress=watching.progress,
+            cache_dir=args.cache_dir,
+            cache_limit_bytes=args.cache_limit << 20,
         )
     return compiled
 
@@ -107,7 +112,7 @@ def _compile_torch(args: Namespace, name: str) -> api.Compiled:
 def _lower(args: Namespace) -> str:
     source, name = program_of(args.program)
     if is_torch(source):
-        source = torch_files(name).module_of_file(name, shapes_of(args))
+        source = torch_files(name).module_of_file(source, name, shapes_of(args))
     with watch(args.quiet, args.verbose) as watching:
         return api.lower(
             source,
@@ -118,12 +123,6 @@ def _lower(args: Namespace) -> str:
             name=name,
             observe=watching.observe,
         )
-
-
-def _mebibytes(text: str) -> int:
-    if not text.isdecimal():
-        raise ArgumentTypeError(f"{text!r} is no number of MiB")
-    return int(text)
 
 
 def _json(compiled: api.Compiled) -> str:

@@ -18,6 +18,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from neuronc import golden
+from neuronc.cli.naturals import natural
 from neuronc.cli.streams import program_of
 from neuronc.golden_compare import Tolerance
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
@@ -38,7 +39,7 @@ def _configure_record(parser: ArgumentParser) -> None:
     add("-o", "--output", type=Path, metavar="DIR", required=True, help="where to keep all")
     add("--reference", choices=golden.REFERENCES, default="jax", help="default: %(default)s")
     add("-i", "--inputs", type=Path, metavar="FILE", help="an .npz file; default: random")
-    add("--seed", type=int, default=0, help="of random inputs; default: %(default)s")
+    add("--seed", type=natural, default=0, help="of random inputs; default: %(default)s")
     add("--expected", type=Path, metavar="FILE", help="the .npz file of the reference files")
     add("--origin", default="", metavar="TEXT", help="who computed the reference files")
     tolerance = "what an output may be off, in units in the last place or relative to its largest"

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neuronc.artifact.container import read
+from neuronc.cli.naturals import natural
 from neuronc.profile import Profile, profile_of, top
 from neuronc.trace import write_trace
 from neuronc.units import format_bytes, format_seconds, format_share
@@ -32,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--ramp", action="store_true", help="start the tensor engine at half rate")
     parser.add_argument(
         "--trips",
-        type=_count_of,
+        type=natural,
         default=1,
         metavar="N",
         help="how often loops run whose count depends on data (default: 1)",
@@ -53,14 +54,6 @@ def run(args: Namespace) -> None:
         print(f"  {name:<14}{text}")
     for title, seconds in _tables(found):
         _print_table(title, seconds, found.seconds)
-
-
-def _count_of(text: str) -> int:
-    """A number of iterations, not negative."""
-    count = int(text)
-    if count < 0:
-        raise ValueError(text)
-    return count
 
 
 def _rows(found: Profile, trips: int) -> list[tuple[str, str]]:

@@ -49,4 +49,4 @@ class _Live:
 
 
 def _print_line(stage: str, name: str, seconds: float, module: ModuleOp) -> None:
-    print(f"{stage:<12}{name:<16}{format_seconds(seconds)}", file=sys.stderr, flush=True)
+    print(f"{stage:<12}{name:<18}{format_seconds(seconds)}", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ from time import perf_counter
 
 from neuronc.arrays import Array, random_inputs, read_inputs, write_outputs
 from neuronc.artifact.model import TensorInfo
+from neuronc.cli.naturals import natural
 from neuronc.runtime.program import Program, load
 from neuronc.runtime.timing import Timing, time_program
 from neuronc.units import format_seconds
@@ -32,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     add("artifact", metavar="ARTIFACT")
     inputs = parser.add_mutually_exclusive_group(required=True)
     inputs.add_argument("-i", "--inputs", type=Path, metavar="FILE", help="an .npz file")
-    inputs.add_argument("--random", type=int, metavar="SEED", help="make inputs from this seed")
+    inputs.add_argument("--random", type=natural, metavar="SEED", help="make inputs from this seed")
     add("-o", "--output", type=Path, metavar="FILE", help="the .npz file to write")
     add("--external-weights", type=Path, metavar="FILE", help="what the compiler put there")
     checks = "verify constants, poison on-chip memory, prove that accesses are ordered"

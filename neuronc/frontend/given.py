@@ -83,8 +83,17 @@ class Arguments:
 
     def _for_nothing(self, key: int | str, kind: str) -> InputError:
         listed = f"arguments: {', '.join(self.names)}"
-        hint = f"{listed}; symbols: {', '.join(self.symbols) or 'none'}"
+        places = kind == "symbol"
+        symbols = [f"{name}{self._place(name) if places else ''}" for name in self.symbols]
+        hint = f"{listed}; symbols: {', '.join(symbols) or 'none'}"
         return InputError(self.where, f"{key!r} is no {kind}", hint, code="NRC-0109")
+
+    def _place(self, symbol: str) -> str:
+        """Where a symbol is an extent by itself, since its producer may have named it."""
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            if symbol in shape:
+                return f" (dimension {list(shape).index(symbol)} of {name})"
+        return ""
 
     def _check_fit(self, index: int, given: Sequence[int]) -> None:
         """One extent for each dimension, none negative, and the known ones as they are."""

@@ -25,8 +25,10 @@ from neuronc.frontend.mlir import input_errors, new_context
 FORMATS = (
     "expected StableHLO as MLIR text, as bytecode, as a portable artifact, or as an HLO module"
 )
+PYTORCH = "compile it with `neuronc compile`, or from Python with neuronc.torch.compile_model"
 BYTECODE_MAGIC = b"ML\xefR"
 HLO_TEXT_MAGIC = "HloModule"
+ARCHIVE_MAGIC = b"PK\x03\x04"
 PROTO_MAGIC = b"\n"
 """The tag of field 1, a byte string; both HLO messages start with it."""
 
@@ -88,6 +90,9 @@ def _read_bytes(data: bytes, name: str) -> Program:
         return _read_text(text, name)
     if data.startswith(PROTO_MAGIC):
         return _read_hlo(data, name)
+    if data.startswith(ARCHIVE_MAGIC):
+        problem, hint = "this is an archive, as PyTorch's .pt2 files are", PYTORCH
+        raise InputError(name, problem, hint, code="NRC-0102")
     raise InputError(name, "this is not a program", FORMATS, code="NRC-0102")
 
 

@@ -14,10 +14,11 @@ from torch.export import ExportedProgram
 from neuronc import api
 from neuronc.artifact.constants import sha256_of
 from neuronc.artifact.model import Artifact, Constant
+from neuronc.cache import LIMIT_BYTES
 from neuronc.errors import UnsupportedError
 from neuronc.hardware import DEFAULT_TARGET
 from neuronc.observe import Observer
-from neuronc.pipeline import ignore
+from neuronc.pipeline import Progress, ignore, silent
 from neuronc.torch.exported import Exported, export_program, loses_state
 from neuronc.torch.shapes import respecialise
 from neuronc.torch.tracing import check_model, trace
@@ -61,6 +62,7 @@ def compile_model(
     dump_ir: FilePath | None = None,
     name: str = "",
     observe: Observer = ignore,
+    cache_dir: FilePath | None = None,
 ) -> api.Compiled:
     """Compile a model with its weights; `neuronc.load` of the result takes the inputs, flattened.
 
@@ -78,6 +80,7 @@ def compile_model(
         dump_ir=dump_ir,
         name=name or type(model).__name__,
         observe=observe,
+        cache_dir=cache_dir,
     )
 
 
@@ -89,6 +92,9 @@ def compile_exported(
     dump_ir: FilePath | None = None,
     name: str = "model",
     observe: Observer = ignore,
+    progress: Progress = silent,
+    cache_dir: FilePath | None = None,
+    cache_limit_bytes: int = LIMIT_BYTES,
 ) -> api.Compiled:
     """The same for a model that is StableHLO already."""
     named = external_weights is not False
@@ -102,6 +108,9 @@ def compile_exported(
         dump_ir=dump_ir,
         name=name,
         observe=observe,
+        progress=progress,
+        cache_dir=cache_dir,
+        cache_limit_bytes=cache_limit_bytes,
     )
     if not named:
         return compiled

@@ -100,13 +100,22 @@ def check_static(program: ExportedProgram) -> None:
     Those that depend on values are refused later, by the name of the operation that makes them.
     """
     nodes = [n for n in program.graph_module.graph.nodes if n.op == "placeholder"]
-    values = [n.meta.get("val") for n in nodes]
-    shapes = [v.shape for v in values if isinstance(v, torch.Tensor)]
-    extents = {str(n): None for shape in shapes for n in cast(Any, shape) if type(n) is not int}
-    if extents:
-        symbols = ", ".join(extents)
-        hint = "give the shapes of one bucket: shapes={'x': (4, 128)}, --shape or --symbol"
-        raise InputError("program", f"dynamic extents: {symbols}", hint, code="NRC-0902")
+    values = {n.name: n.meta.get("val") for n in nodes}
+    shapes = {name: v.shape for name, v in values.items() if isinstance(v, torch.Tensor)}
+    dynamic = {name: list[Any](s) for name, s in shapes.items() if not _is_static(s)}
+    if dynamic:
+        name, shape = next(iter(dynamic.items()))
+        example = tuple(n if type(n) is int else 4 for n in shape)
+        said = "x".join(map(str, example))
+        hint = (
+            f"give the shapes of one bucket: shapes={{{name!r}: {example}}}, --shape {name}={said}"
+        )
+        listed = ", ".join(f"{name} {s}" for name, s in dynamic.items())
+        raise InputError("program", f"dynamic extents: {listed}", hint, code="NRC-0902")
+
+
+def _is_static(shape: Any) -> bool:
+    return all(type(extent) is int for extent in shape)
 
 
 class _Emission:

@@ -29,7 +29,8 @@ def check_graph(graph: GraphModule) -> None:
     lines = [_complaint(n) for n in bad[:LISTED_MAX]]
     if len(bad) > LISTED_MAX:
         lines.append(f"and {len(bad) - LISTED_MAX} more")
-    problem = f"{len(kinds)} operations are not supported:\n    " + "\n    ".join(lines)
+    count = "1 operation is" if len(kinds) == 1 else f"{len(kinds)} operations are"
+    problem = f"{count} not supported:\n    " + "\n    ".join(lines)
     hint = "give an operation its meaning with neuronc.torch.register, or write it another way"
     raise UnsupportedError("graph", problem, hint, code="NRC-0901")
 

@@ -42,9 +42,16 @@ def test_a_directory(tmp_path):
     assert message(tmp_path) == f"{tmp_path}: error: NRC-0101: is a directory{FILE_HINT}"
 
 
-@pytest.mark.parametrize("data", [b"\x00\x01\x02", b"PK\x03\x04", bytes(range(128, 256))])
+@pytest.mark.parametrize("data", [b"\x00\x01\x02", bytes(range(128, 256))])
 def test_binary_garbage(data):
     assert message(data) == "p.mlir: error: NRC-0102: this is not a program" + FORMATS
+
+
+def test_an_archive_is_pytorchs_to_read():
+    assert message(b"PK\x03\x04 and more") == (
+        "p.mlir: error: NRC-0102: this is an archive, as PyTorch's .pt2 files are\n"
+        "  hint: compile it with `neuronc compile`, or from Python with neuronc.torch.compile_model"
+    )
 
 
 def test_damaged_bytecode():
@@ -195,7 +202,8 @@ def test_dynamic_shapes_without_symbols():
 
 def test_a_shape_for_nobody():
     assert message(polymorphic(), refine={"c": 3}) == (
-        "p.mlir: error: NRC-0109: 'c' is no symbol\n  hint: arguments: arg0, arg1; symbols: b"
+        "p.mlir: error: NRC-0109: 'c' is no symbol\n"
+        "  hint: arguments: arg0, arg1; symbols: b (dimension 0 of arg0)"
     )
 
 
