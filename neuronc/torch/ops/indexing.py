@@ -16,7 +16,8 @@ from torch.fx import Node
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.ops.arithmetic import floored
-from neuronc.torch.ops.reductions import highest, lowest, running
+from neuronc.torch.ops.reductions import highest, lowest
+from neuronc.torch.ops.running import running
 from neuronc.torch.ranges.interval import Range
 from neuronc.torch.scope import Scope, axis, is_real
 from neuronc.torch.table import Operand, aten

@@ -1,8 +1,8 @@
-"""Sums, means, extremes, and running ones. The 16-bit floats add up in float32."""
+"""Sums, means and extremes. The 16-bit floats add up in float32."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf, prod
 from typing import cast
 
@@ -11,7 +11,7 @@ from neuronc.torch.building.values import Value, element_of, shape_of
 from neuronc.torch.elements import NUMPY_OF, is_float
 from neuronc.torch.ops.contraction import p_norm
 from neuronc.torch.scope import Scope, axes, axis, opmath
-from neuronc.torch.table import Emitter, aten
+from neuronc.torch.table import aten
 
 Dims = Sequence[int] | int | None
 
@@ -229,84 +229,6 @@ def vector_norm(
     if ord == float("-inf"):
         return _finish(s, s.b.fold("minimum", size, float("inf"), axes(dim, x)))
     return _finish(s, p_norm(s.b, size, ord, axes(dim, x)))
-
-
-def running(b: Build, x: Value, dim: int, initial: complex, combine: Callable[..., Value]) -> Value:
-    """The fold of all elements up to each, in log2(n) steps of twice the reach.
-
-    Every step combines an array with itself moved by 1, 2, 4, ... so it is exact for what is
-    associative, and only ever combines what belongs to the result.
-    """
-    extent, reach = shape_of(x)[dim], 1
-    edge = b.splat(initial, (), element_of(x))
-    while reach < extent:
-        low = [0] * len(shape_of(x))
-        low[dim] = reach
-        moved = b.pad(x, edge, low, [-n for n in low])
-        x, reach = combine(moved, x), 2 * reach
-    return x
-
-
-@aten("cumsum")
-def cumsum(s: Scope, x: Value, dim: int, dtype: object = None) -> Value:
-    """The running sum."""
-    y = s.cast(x, opmath(s.out.element))
-    return s.narrow(running(s.b, y, axis(dim, y), 0, s.b.add)) if shape_of(y) else s.narrow(y)
-
-
-@aten("cumprod")
-def cumprod(s: Scope, x: Value, dim: int, dtype: object = None) -> Value:
-    """The running product."""
-    y = s.cast(x, opmath(s.out.element))
-    return s.narrow(running(s.b, y, axis(dim, y), 1, s.b.multiply)) if shape_of(y) else s.narrow(y)
-
-
-@aten("logcumsumexp")
-def logcumsumexp(s: Scope, x: Value, dim: int) -> Value:
-    """The running log of the sum of exponentials."""
-    b, y = s.b, s.wide(x)
-    if not shape_of(y):
-        return s.narrow(y)
-
-    def combine(p: Value, q: Value) -> Value:
-        top = b.maximum(p, q)
-        infinite = b.compare("EQ", b.unary("abs", top), b.like(float("inf"), top))
-        safe = b.select(infinite, b.like(0, top), top)
-        parts = [b.unary("exponential", b.subtract(v, safe)) for v in (p, q)]
-        return b.add(b.unary("log", b.add(*parts)), safe)
-
-    return s.narrow(running(b, y, axis(dim, y), float("-inf"), combine))
-
-
-def _running_extreme(largest: bool) -> Emitter:
-    def emit(s: Scope, x: Value, dim: int) -> list[Value]:
-        b, element = s.b, element_of(x)
-        if not shape_of(x):
-            return [x, b.splat(0, (), "i32")]
-        at = axis(dim, x)
-        value, index, reach = x, b.iota(shape_of(x), at, "i32"), 1
-        edge = b.splat(lowest(element) if largest else highest(element), (), element)
-        while reach < shape_of(x)[at]:
-            low = [0] * len(shape_of(x))
-            low[at] = reach
-            high = [-n for n in low]
-            before = b.pad(value, edge, low, high)
-            before_at = b.pad(index, b.splat(0, (), "i32"), low, high)
-            ahead = b.compare("GT" if largest else "LT", before, value)
-            if is_float(element):
-                # NaN stays ahead of all, and the last one of several is the one that is named.
-                number = b.compare("EQ", value, value)
-                lost = b.binary("and", b.compare("NE", before, before), number)
-                ahead = b.binary("or", b.binary("and", ahead, number), lost)
-            value, index = b.select(ahead, before, value), b.select(ahead, before_at, index)
-            reach *= 2
-        return [value, index]
-
-    return emit
-
-
-aten("cummax")(_running_extreme(True))
-aten("cummin")(_running_extreme(False))
 
 
 @aten("logsumexp")
