@@ -12,14 +12,16 @@ EXTENTS: dict[int, str] = {
     99: "vocab_size text_vocab_size decoder_vocab_size",
     64: "intermediate_size ffn_dim encoder_ffn_dim decoder_ffn_dim d_ff d_inner n_inner "
     "dim_feedforward ffn_hidden_size mlp_dim inner_dim feed_forward_size moe_intermediate_size "
-    "shared_expert_intermediate_size max_position_embeddings n_positions n_ctx max_seq_len "
+    "shared_expert_intermediate_size mamba_d_ssm max_position_embeddings n_positions n_ctx max_seq_len "
     "max_sequence_length",
     32: "hidden_size d_model n_embd dim embed_dim embedding_size decoder_hidden_size "
     "encoder_hidden_size hidden_dim decoder_dim emb_dim attention_hidden_size conv_dim_out "
     "vision_feature_size n_embed projection_dim image_size",
     16: "num_mel_bins",
     8: "head_dim d_kv qk_nope_head_dim v_head_dim attention_head_dim qk_rope_head_dim "
-    "kv_lora_rank q_lora_rank patch_size state_size sliding_window",
+    "kv_lora_rank q_lora_rank patch_size state_size sliding_window mamba_d_head mamba_d_state "
+    "mamba_n_heads mamba_num_heads mamba_head_dim ssm_state_size linear_key_head_dim "
+    "linear_value_head_dim time_step_rank",
     5: "num_queries num_object_queries",
     4: "num_attention_heads n_head n_heads num_heads encoder_attention_heads "
     "decoder_attention_heads decoder_num_attention_heads num_query_heads num_experts "
@@ -28,7 +30,7 @@ EXTENTS: dict[int, str] = {
     "num_encoder_layers num_decoder_layers num_blocks decoder_num_hidden_layers "
     "n_encoder_layers n_decoder_layers depth num_key_value_heads n_head_kv num_kv_heads "
     "num_experts_per_tok moe_top_k moe_k num_experts_per_token top_k n_group num_expert_group "
-    "n_shared_experts",
+    "n_shared_experts linear_num_key_heads mamba_n_groups n_groups",
     1: "topk_group",
 }
 SMALL = {name: extent for extent, names in EXTENTS.items() for name in names.split()}
@@ -48,6 +50,9 @@ NESTED = ("encoder", "decoder", "rope_parameters", "rope_scaling")
 
 FIXED: dict[str, Any] = {"head_dim": 8, "mrope_section": [2, 1, 1]}
 """What is None or a list by default, and follows from other extents."""
+
+WORDS = 90
+"""Words are below, of 99; above is what stands for other things."""
 
 Nested = Mapping[str, Any]
 RESNET: Nested = {
