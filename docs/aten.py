@@ -26,9 +26,10 @@ Written by `python docs/aten.py`, for torch {version}. *Supported* operations ha
 them; *refused* ones end the export with `NRC-0901`, which names all of them at once.
 `neuronc.torch.register` gives a meaning to operations of your own.
 
-*Agreed* counts samples of torch's own operation database (`OpInfo`) whose graph held the operation,
-before torch took it apart or after, and whose results were those of eager torch. The sweep behind
-this page, one sample of each operation, is not complete; so far:
+*Agreed* counts samples whose graph held the operation, before torch took it apart or after, and
+whose results were those of eager torch: of torch's own operation database (`OpInfo`), and of core
+operations that it never calls. The sweep behind this page (`python -m tests.torch_ops --each 2`)
+tries two of each operation and type; so far:
 
 - {sweep}
 
@@ -47,6 +48,22 @@ These have emitters too, so they stay whole instead of being taken apart:
 
 {names}.
 """
+
+
+UNCALLED: dict[str, str] = {
+    **dict.fromkeys(
+        ("aten.rand.default", "aten.randn.default", "aten.randperm.default"),
+        "random; `torch.compile` gives torch's own numbers",
+    ),
+    "aten.native_dropout.default": "as `aten.rand.default`",
+    "aten.empty_strided.default": "its values mean nothing",
+    **dict.fromkeys(
+        ("aten.sym_numel.default", "aten.sym_size.int", "aten.sym_stride.int"),
+        "a number of static shapes",
+    ),
+    "aten.sym_storage_offset.default": "a number of static shapes",
+}
+"""Why the sweep has no sample of what is supported."""
 
 
 def core() -> list[Any]:
@@ -75,6 +92,13 @@ def _counts(kinds: dict[str, int]) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in kinds.items())
 
 
+def _agreed(op: Any, counts: dict[str, str]) -> str:
+    """How many samples agreed; or why there is none."""
+    if str(op) in counts:
+        return counts[str(op)]
+    return "none" if str(op) in REFUSED else UNCALLED.get(str(op), "not tried")
+
+
 def _sweep(totals: dict[str, dict[str, int]]) -> str:
     """What became of the samples, by element type."""
     return "\n- ".join(
@@ -89,9 +113,7 @@ def page() -> str:
     ops = core()
     found = json.loads(SWEEP.read_text())
     agreed = {op: _counts(kinds) for op, kinds in found["verified"].items()}
-    rows = "".join(
-        f"| `{op}` | {fate(op, table)} | {agreed.get(str(op), 'not tried')} |\n" for op in ops
-    )
+    rows = "".join(f"| `{op}` | {fate(op, table)} | {_agreed(op, agreed)} |\n" for op in ops)
     more = sorted(set(EMITTERS) - set(map(str, ops)))
     names = ",\n".join(f"`{name}`" for name in more)
     version = torch.__version__.partition("+")[0]

@@ -112,6 +112,37 @@ def test_attention_that_drops_probabilities_is_refused(chance: float) -> None:
     assert caught.value.code == "NRC-0901"
 
 
+@pytest.mark.parametrize("name", ["dropout2d", "feature_alpha_dropout"])
+def test_whole_channels_are_dropped(name: str) -> None:
+    """What is left of one is a single number."""
+    drop = getattr(torch.nn.functional, name)
+
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return drop(x, 0.4, training=True)
+
+    x = torch.randn(16, 32, 6)[..., None].expand(-1, -1, -1, 3).contiguous()
+    (y,) = neuronc.load(neuronc.torch.compile_model(Model(), (x,)))(to_numpy(x))
+    dropped = y.max((2, 3)) == y.min((2, 3))
+    # 512 channels, each with probability 0.4: 0.1 is 4.6 standard deviations.
+    assert abs(dropped.mean() - 0.4) < 0.1
+    eager = to_numpy(drop(x, 0.4, training=True))
+    lost = eager[eager.max((2, 3)) == eager.min((2, 3))][0, 0, 0]
+    np.testing.assert_allclose(y[dropped], lost, rtol=1e-6)
+
+
+def test_dropout_of_selu_keeps_mean_and_variance() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.alpha_dropout(x, 0.3, training=True)
+
+    x = torch.randn(64, 1024)
+    (y,) = neuronc.load(neuronc.torch.compile_model(Model(), (x,)))(to_numpy(x))
+    # Of 2^16 numbers the mean deviates by 2^-8, the variance by less than 2^-7; five times these.
+    assert abs(y.mean()) < 0.02
+    assert abs(y.var() - 1) < 0.04
+
+
 def test_the_page_of_operations_is_current_and_complete() -> None:
     generator = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "aten.py"))
     assert generator["PAGE"].read_text() == generator["page"]()

@@ -38,12 +38,16 @@ def _has(info: Any, kind: str) -> bool:
 def try_units(group: Sequence[str]) -> dict[str, list[Row]]:
     """What became of each sample of some units."""
     given = {unit: _samples(unit) for unit in group}
-    ahead = [s for unit, listed in given.items() if BACKWARD not in unit for s in listed]
+    ahead = [s for unit, listed in given.items() if _kind(unit) != BACKWARD for s in listed]
     cells = {id(cell.sample): cell for cell in attempt_all(ahead)}
     return {
         unit: [_row(cells.get(id(s)) or attempt_backward(s), unit) for s in listed]
         for unit, listed in given.items()
     }
+
+
+def _kind(unit: str) -> str:
+    return unit.split(" : ")[1]
 
 
 def _samples(unit: str) -> list[Sample]:

@@ -48,7 +48,8 @@ def embedding_bag(
         made = kept.to(wide.dtype) @ wide
         if mode == MEAN:
             made = made / size.clamp(min=1).unsqueeze(-1).to(wide.dtype)
-        largest = indices.new_zeros(0)
+        size = size if mode == MEAN else torch.zeros_like(size)  # As torch has them, for a sum.
+        largest = size.to(indices.dtype)
     return made.to(weight.dtype), bag.to(indices.dtype), size.to(indices.dtype), largest
 
 

@@ -102,6 +102,8 @@ def matrix_exponential(x: Tensor) -> Tensor:
     """exp(x / 2^k) by its series, squared k times, so that |x / 2^k| <= 1/2."""
     if x.shape[-1] == 0:
         return x.clone()
+    if x.dtype not in TAYLOR:  # The 16-bit floats.
+        return matrix_exponential(x.to(torch.float32)).to(x.dtype)
     norm = x.abs().sum(-2).amax(-1)
     halvings = torch.ceil(torch.log2(norm)).add(1).nan_to_num(nan=0.0).clamp(0, SQUARINGS)
     scaled = x * torch.exp2(-halvings)[..., None, None].to(x.dtype)

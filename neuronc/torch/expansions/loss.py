@@ -72,12 +72,14 @@ def linear_cross_entropy(
         loss = torch.full_like(loss, torch.nan)
     hit = torch.arange(w.shape[0]) == index
     slope = (rows.exp() - hit.to(wide)) * shares.unsqueeze(1)
-    grads = (
+    made = (
+        loss,
         slope @ w.to(wide) if wanted[0] else x.new_empty(0, 0),
         slope.t() @ x.to(wide) if wanted[1] else x.new_empty(0, 0),
         slope.sum(0) if wanted[2] else x.new_empty(0),
     )
-    return loss.to(x.dtype), *(g.to(x.dtype) for g in grads)
+    first, *grads = (v.to(x.dtype) for v in made)
+    return first, grads[0], grads[1], grads[2]
 
 
 @expands("torch_nn._linear_cross_entropy_batch_chunked_no_reduction")

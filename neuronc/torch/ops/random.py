@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import prod
+
 import numpy as np
 from jaxlib.mlir.dialects import stablehlo
 
 from neuronc.torch.build import Build
-from neuronc.torch.building.values import Value, element_of, shape_of
+from neuronc.torch.building.values import Value, shape_of
 from neuronc.torch.scope import Scope, opmath
-from neuronc.torch.table import aten
+from neuronc.torch.table import Emitter, aten
+
+SELU_LIMIT = 1.7580993408473766
+"""What SELU goes to, without its sign: its scale times its alpha."""
 
 
 def _drawn(
@@ -57,29 +63,54 @@ def bernoulli(s: Scope, x: Value, p: float | None = None, **_: object) -> Value:
     return s.cast(s.b.compare("LT", drawn, chance))
 
 
+def _kept(b: Build, p: float, shape: tuple[int, ...]) -> Value:
+    """True with probability 1 - p."""
+    return b.compare("GE", _drawn(b, "UNIFORM", 0, 1, shape, "f32"), b.splat(p, shape, "f32"))
+
+
+def _scaled(b: Build, x: Value, kept: Value, p: float) -> Value:
+    """What is kept, so much larger that the mean stays; 0 elsewhere."""
+    return b.select(kept, b.multiply(x, b.like(1 / (1 - p) if p < 1 else 0, x)), b.like(0, x))
+
+
 @aten("native_dropout")
 def native_dropout(s: Scope, x: Value, p: float, train: bool | None) -> list[Value]:
     """Zero with probability p, else scaled up; and which were kept."""
     b = s.b
-    if not train or p == 0:
+    if train is False:
         return [x, b.splat(True, shape_of(x), "i1")]
-    kept = b.compare(
-        "GE", _drawn(b, "UNIFORM", 0, 1, shape_of(x), "f32"), b.splat(p, shape_of(x), "f32")
-    )
-    y = s.wide(x)
-    scaled = b.multiply(y, b.like(1 / (1 - p) if p < 1 else 0, y))
-    return [s.narrow(b.select(kept, scaled, b.like(0, y))), kept]
+    kept = _kept(b, p, shape_of(x))
+    return [s.narrow(_scaled(b, s.wide(x), kept, p)), kept]
 
 
-@aten("dropout", "feature_dropout", "alpha_dropout")
-def dropout(s: Scope, x: Value, p: float, train: bool) -> Value:
-    """Zero with probability p, else scaled up; when training."""
-    if not train or p == 0:
-        return x
-    b, y = s.b, s.wide(x)
-    kept = b.compare(
-        "GE", _drawn(b, "UNIFORM", 0, 1, shape_of(x), "f32"), b.splat(p, shape_of(x), "f32")
-    )
-    scaled = b.multiply(y, b.like(1 / (1 - p) if p < 1 else 0, y))
-    assert element_of(scaled) == element_of(y)
-    return s.narrow(b.select(kept, scaled, b.like(0, y)))
+def _channels(b: Build, p: float, shape: tuple[int, ...]) -> Value:
+    """The same for all of x[N, C, ...] that is of one channel."""
+    return b.broadcast(_kept(b, p, (*shape[:2], *[1] * (len(shape) - 2))), shape)
+
+
+def _dropout(kept_of: Callable[..., Value], fold: Callable[..., Value]) -> Emitter:
+    def emit(s: Scope, x: Value, p: float, train: bool) -> Value:
+        if not train or p == 0 or not prod(shape_of(x)):
+            return x
+        return s.narrow(fold(s.b, s.wide(x), kept_of(s.b, p, shape_of(x)), p))
+
+    return emit
+
+
+def _self_normalized(b: Build, x: Value, kept: Value, p: float) -> Value:
+    """SELU's lower limit where x is dropped; then scaled to keep mean and variance."""
+    if p == 1:
+        return b.multiply(x, b.like(0, x))
+    scale = ((SELU_LIMIT**2 * p + 1) * (1 - p)) ** -0.5
+    shift = b.like(SELU_LIMIT * scale * p, x)
+    dropped = b.like(-SELU_LIMIT * scale * (1 - p), x)
+    return b.select(kept, b.add(b.multiply(x, b.like(scale, x)), shift), dropped)
+
+
+for _name, _emit in {
+    "dropout": _dropout(_kept, _scaled),
+    "feature_dropout": _dropout(_channels, _scaled),
+    "alpha_dropout": _dropout(_kept, _self_normalized),
+    "feature_alpha_dropout": _dropout(_channels, _self_normalized),
+}.items():
+    aten(_name)(_emit)
