@@ -11,6 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from neuronc.torch.backend import neuronc  # noqa: E402
 from tests.torch_bounds import FLOAT32  # noqa: E402
@@ -97,6 +99,45 @@ def test_compiled_optimisers_train_as_near_to_float64_as_eager(
         allowed = FACTOR * (eager[key] - exact[key]).abs().max()
         rounded = STEPS * HALF_ULP * exact[key].abs().max()
         assert (value - exact[key]).abs().max() <= allowed + rounded, key
+
+
+def dropped(x: Any) -> Any:
+    """Two draws of dropout, and one of numbers."""
+    y = functional.dropout(functional.gelu(functional.dropout(x, 0.25) @ x.mT), 0.5)
+    return y * torch.rand_like(x[:, :4])
+
+
+@pytest.mark.parametrize("dynamic", [None, True], ids=["static", "dynamic"])
+def test_a_checkpointed_region_drops_the_same_twice(dynamic: bool | None) -> None:
+    """Eager's own masks, forward and backward, and its generator afterwards."""
+
+    def model(x: Any) -> Any:
+        inner = checkpoint(dropped, x, use_reentrant=False)
+        return checkpoint(dropped, inner, use_reentrant=False) + functional.dropout(x, 0.1)
+
+    run = torch.compile(model, backend=neuronc, dynamic=dynamic)
+    for _ in range(2):
+        x = torch.randn(4, 4)
+        grads, following = [], []
+        for one in (run, model):
+            given = x.clone().requires_grad_()
+            torch.manual_seed(7)
+            one(given).square().sum().backward()
+            grads.append(given.grad)
+            following.append(torch.rand(()))
+        torch.testing.assert_close(*grads, **FLOAT32)
+        assert following[0] == following[1]
+
+
+def test_permuted_tensors_draw_in_the_order_of_memory() -> None:
+    def model(x: Any) -> Any:
+        return torch.rand_like(x.t()), functional.dropout(x.t(), 0.5)
+
+    x, run = torch.randn(3, 5), torch.compile(model, backend=neuronc)
+    torch.manual_seed(0)
+    found = run(x)
+    torch.manual_seed(0)
+    torch.testing.assert_close(found, model(x))
 
 
 def test_a_parameter_is_updated_where_it_lies() -> None:

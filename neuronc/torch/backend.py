@@ -34,6 +34,7 @@ from neuronc.torch.distributions import DISTRIBUTIONS
 from neuronc.torch.drawn import RANDOM
 from neuronc.torch.graph import emit_graph_module
 from neuronc.torch.prepare import prepare
+from neuronc.torch.rewound import hide_states
 from neuronc.torch.runner import Runner
 from neuronc.torch.table import name_of
 
@@ -93,6 +94,7 @@ def neuronc(
 def boxed(graph: GraphModule, options: BackendOptions) -> Boxed:
     """What runs a graph of ATen operations on a list of arguments."""
     facts = _facts(graph)
+    hide_states(graph)
     nodes = [n for n in graph.graph.nodes if n.op == "placeholder"]
     values = [n.meta.get("val") for n in nodes]
     if all(_is_static(v) for v in values):

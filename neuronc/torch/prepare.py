@@ -13,6 +13,7 @@ from neuronc.torch.drawn import draw
 from neuronc.torch.layouts import lay_out
 from neuronc.torch.prepared import Prepared
 from neuronc.torch.returned import mutations, split_outputs
+from neuronc.torch.rewound import hide_states
 
 
 def prepare(graph: GraphModule, shared: int = 0) -> Prepared:
@@ -24,8 +25,9 @@ def prepare(graph: GraphModule, shared: int = 0) -> Prepared:
         UnsupportedError: it draws random numbers from a distribution that it computes.
     """
     made = Prepared(graph)
-    split_outputs(made, mutations(graph), shared)
+    hide_states(graph)
     draw(made)
+    split_outputs(made, mutations(graph), shared)
     lay_out(made)
     graph.graph.eliminate_dead_code()
     graph.recompile()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
 
-Draw = Callable[[], torch.Tensor]
+Draw = Callable[[Sequence[Any]], torch.Tensor]
+"""From the arguments of a call to one more; it reads none but saved states of the generator."""
 View = Callable[[torch.Tensor], torch.Tensor]
 Order = tuple[int, ...]
 

@@ -30,12 +30,11 @@ class Runner:
         self._draws, self._outputs = made.draws, made.outputs
         nodes = [n for n in made.graph.graph.nodes if n.op == "placeholder"]
         tensors = [i for i, n in enumerate(nodes) if isinstance(n.meta.get("val"), Tensor)]
-        given = len(nodes) - len(made.draws)
-        self._orders = [made.layouts.get(i) for i in range(given)]
+        self._orders = [made.layouts.get(i) for i in range(len(nodes))]
         positions = {argument: position for position, argument in enumerate(tensors)}
-        held = sorted({*fixed, *made.donated} & {i for i in tensors if i < given})
+        held = sorted({*fixed, *made.donated} & set(tensors))
         self._held = [(i, positions[i]) for i in held]
-        self._free = [i for i in tensors if i < given and i not in held]
+        self._free = [i for i in tensors if i not in held]
         self._addresses = [-1] * len(self._held)
         self._results = max((o.result + 1 for o in made.outputs), default=0)
         self._permuted = made.views.items()
@@ -45,12 +44,13 @@ class Runner:
         addresses = [args[i].data_ptr() for i, _ in self._held]
         if addresses != self._addresses:
             self._bind(args, addresses)
+        if self._draws:
+            args = [*args, *(draw(args) for draw in self._draws)]
         orders = self._orders
         arrays = [
             view_of(args[i] if orders[i] is None else args[i].permute(orders[i]))
             for i in self._free
         ]
-        arrays += [view_of(draw()) for draw in self._draws]
         results = [from_numpy(a) for a in self.program(*arrays)[: self._results]]
         for index, order in self._permuted:
             results[index] = results[index].permute(order)
