@@ -1,8 +1,9 @@
-"""Workers: their lists are proved like streams, by the race finder that knows nothing of them."""
+"""Tasks of workers: proved like streams, by the race finder that knows nothing of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ from neuronc.runtime.memory import Core
 from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.races import Race, find_race
-from neuronc.runtime.schedule import Item, split
+from neuronc.runtime.schedule import Task, makespan, tasks
 
 F32, ADD = BY_NAME["f32"].code, FUNCTIONS["add"].code
 WORKERS = 3
@@ -62,11 +63,11 @@ PROGRAMS = {
 }
 
 
-def lists_of(made: Kernel) -> list[list[Item]]:
-    """The workers' lists of a kernel whose records run as they stand."""
+def tasks_of(made: Kernel) -> list[Task]:
+    """The tasks of a kernel whose records run as they stand."""
     bound = bind_kernel(made, Core.of(TRN2))
     spaces = spaces_of(made, rooms(made))
-    return split([node_of(r, made, TRN2.partitions) for r in bound.records], spaces, WORKERS)
+    return tasks([node_of(r, made, TRN2.partitions) for r in bound.records], spaces, WORKERS)
 
 
 def rooms(made: Kernel) -> list[Room]:
@@ -94,18 +95,29 @@ def on_host(places: np.ndarray) -> np.ndarray:
     return out
 
 
-def race_between(made: Kernel, lists: list[list[Item]]) -> Race | None:
-    """A race between the workers, each taken for an engine."""
+def race_between(made: Kernel, tasks_: list[Task], seed: int) -> Race | None:
+    """A race between workers that take tasks at random, each taken for an engine.
+
+    A worker's own order hides what a task should wait for, so that it takes several seeds.
+    """
     order = legal_order(made.streams, made.name)
-    owner = {
-        order[i.position]: (w, n) for w, items in enumerate(lists) for n, i in enumerate(items)
-    }
+    chance = Random(seed)
+    lists: list[list[tuple[int, tuple[tuple[int, int], ...]]]] = [[] for _ in range(WORKERS)]
+    last: list[tuple[int, int]] = []
+    for task in tasks_:
+        worker = chance.randrange(WORKERS)
+        waits = tuple(last[earlier] for earlier in task.before)
+        lists[worker] += [(position, waits) for position in task.positions]
+        last.append((worker, len(lists[worker])))
+    lists = [items for items in lists if items]
+    owner = {order[i[0]]: (w, n) for w, items in enumerate(lists) for n, i in enumerate(items)}
     streams: dict[Engine, np.ndarray] = {}
     for worker, items in enumerate(lists):
         streams[Engine(worker)] = np.zeros(len(items), WAITS)
-        for number, item in enumerate(items):
-            for other, count in item.waits:
-                streams[Engine(worker)]["waits"][number, other] = count
+        for number, (_, waits) in enumerate(items):
+            for other, count in waits:
+                needed = streams[Engine(worker)]["waits"][number]
+                needed[other] = max(needed[other], count)
     accesses = accesses_of(made, rooms(made))
     records = zip(accesses.engine.tolist(), accesses.index.tolist(), strict=True)
     at = np.array([owner[Engine(e), i] for e, i in records], np.int64)
@@ -122,15 +134,16 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_workers_wait_for_what_they_share(name: str) -> None:
+def test_tasks_wait_for_what_they_share(name: str) -> None:
     fn, *args = PROGRAMS[name]
     shared = 0
     for made in compile_artifact(jax.jit(fn).lower(*args)).kernels:
-        lists = [items for items in lists_of(made) if items]
-        shared += len(lists) > 1
-        assert race_between(made, lists) is None
-        for items in lists:
-            assert [i.position for i in items] == sorted(i.position for i in items)
+        found = tasks_of(made)
+        shared += len(found) > 1
+        for at, task in enumerate(found):
+            assert task.positions == sorted(task.positions)
+            assert all(earlier < at for earlier in task.before)
+        assert all(race_between(made, found, seed) is None for seed in range(3))
     assert shared, "no kernel was split"
 
 
@@ -138,15 +151,37 @@ def test_workers_wait_for_what_they_share(name: str) -> None:
 def test_a_wait_that_is_dropped_is_a_race() -> None:
     fn, *args = PROGRAMS["scores"]
     made = compile_artifact(jax.jit(fn).lower(*args)).kernels[0]
-    lists = lists_of(made)
-    waiting = [(w, n) for w, items in enumerate(lists) for n, i in enumerate(items) if i.waits]
-    worker, number = waiting[len(waiting) // 2]
-    lists[worker][number] = replace(lists[worker][number], waits=())
-    assert race_between(made, lists) is not None
+    found = tasks_of(made)
+    waiting = [at for at, task in enumerate(found) if task.before]
+    at = waiting[len(waiting) // 2]
+    found[at] = replace(found[at], before=[])
+    assert any(race_between(made, found, seed) is not None for seed in range(20))
 
 
-@pytest.mark.parametrize(("columns", "lists"), [(16, 1), (512, 2)])
-def test_short_calls_stay_with_one_worker(columns: int, lists: int) -> None:
+def test_no_task_waits_for_what_another_one_waits_for() -> None:
+    """Each wait is a count that somebody has to keep."""
+    made = schedule.Clusters()
+    for position, before in enumerate([[], [0], [0, 1], [0, 1, 2]]):
+        made.add(position, before, 1.0)
+    assert [task.before for task in made.tasks] == [[], [0], [1], [2]]
+
+
+def test_short_nodes_are_one_task_with_what_they_follow() -> None:
+    made = schedule.Clusters()
+    for position, before in enumerate([[], [0], [], [1, 2]]):
+        made.add(position, before, 0.0)
+    assert [task.positions for task in made.tasks] == [[0, 1, 2, 3]]
+
+
+def test_two_workers_halve_what_is_independent() -> None:
+    alone = [Task([i], [], 1.0) for i in range(6)]
+    chain = [Task([i], [i - 1] if i else [], 1.0) for i in range(6)]
+    assert makespan(alone, 2) == pytest.approx(3.0, rel=1e-4)
+    assert makespan(chain, 2) == pytest.approx(6.0, rel=1e-4)
+
+
+@pytest.mark.parametrize(("columns", "shared"), [(16, False), (512, True)])
+def test_short_calls_stay_with_one_worker(columns: int, shared: bool) -> None:
     """Two workers share one interpreter, so that short calls, however many, gain nothing."""
     blocks = [Operand(Memory.SBUF, F32, 4 * n, (1,), (n,), 0, 0, 128) for n in (columns, columns)]
     tiles = [replace(b, tile_start=8192 * i, tile_bytes=8192) for i, b in enumerate(blocks)]
@@ -157,4 +192,4 @@ def test_short_calls_stay_with_one_worker(columns: int, lists: int) -> None:
     ]
     kernel = Kernel("copies", 0, {})
     nodes = [node_of(copy, kernel, TRN2.partitions) for copy in copies]
-    assert len(split(nodes, spaces_of(kernel, []), 2)) == lists
+    assert (len(tasks(nodes, spaces_of(kernel, []), 2)) > 1) == shared

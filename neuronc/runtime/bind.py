@@ -31,10 +31,10 @@ from neuronc.runtime.memory import Bytes, Core
 from neuronc.runtime.merge import merge_accumulations
 from neuronc.runtime.nodes import Node, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
-from neuronc.runtime.schedule import Item, split
+from neuronc.runtime.schedule import Task, tasks
 from neuronc.runtime.stack import stack
 from neuronc.runtime.windows import Products
-from neuronc.runtime.workers import Lists
+from neuronc.runtime.workers import Tasks
 
 _NOTHING = np.zeros(0, np.uint8)
 
@@ -46,7 +46,7 @@ class Plan:
     nodes: list[Node]
     host: Bytes
     """The memory of `nodes.HOST`."""
-    items: list[list[Item]]
+    tasks: list[Task]
     calls: list[Call | None]
     """None where a node needs the buffers of a call site."""
 
@@ -65,8 +65,8 @@ class BoundKernel:
     literal: bool
     plans: dict[Spaces, Plan] = field(default_factory=dict[Spaces, Plan])
 
-    def at(self, buffers: Sequence[Bytes], workers: int) -> Lists:
-        """The calls for one call site, in the lists of its workers."""
+    def at(self, buffers: Sequence[Bytes], workers: int) -> Tasks:
+        """The calls for one call site, as the tasks of its workers."""
         spaces = spaces_of(self.kernel, rooms_of(buffers))
         plan = self.plans.get(spaces)
         if plan is None:
@@ -75,7 +75,7 @@ class BoundKernel:
             call or self.call(node, buffers, plan.host)
             for call, node in zip(plan.calls, plan.nodes, strict=True)
         ]
-        return Lists(plan.items, calls)
+        return Tasks(plan.tasks, calls)
 
     def _plan(self, spaces: Spaces, workers: int) -> Plan:
         nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]
@@ -85,12 +85,12 @@ class BoundKernel:
             nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
             nodes, room = stack(nodes, spaces)
             host = np.empty(room, np.uint8)
-        items = split(nodes, spaces, workers)
+        made = tasks(nodes, spaces, workers)
         # What is stacked reads neighbouring banks, which must stay neighbours.
-        if len(items) == 1 and not self.literal and not host.size:
+        if len(made) == 1 and not self.literal and not host.size:
             nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
         calls = [None if _touches_hbm(node) else self.call(node, (), host) for node in nodes]
-        return Plan(nodes, host, items, calls)
+        return Plan(nodes, host, made, calls)
 
     def call(self, node: Node, buffers: Sequence[Bytes], host: Bytes = _NOTHING) -> Call:
         """Bind one node over the buffers of a call site."""

@@ -26,7 +26,7 @@ from neuronc.runtime.bind import BoundKernel, bind_kernel
 from neuronc.runtime.blas import single_threaded
 from neuronc.runtime.check import Prover
 from neuronc.runtime.memory import Array, Bytes, Core
-from neuronc.runtime.workers import Lists, Team
+from neuronc.runtime.workers import Tasks, Team
 
 Thunk = Callable[[], object]
 
@@ -45,7 +45,7 @@ class _Site:
 
     kernel: int
     buffers: tuple[int, ...]
-    calls: Lists | None = None
+    calls: Tasks | None = None
 
 
 class Program:
@@ -179,7 +179,7 @@ class Program:
 
         return run_checked if self._prover else run
 
-    def _bind(self, site: _Site) -> Lists:
+    def _bind(self, site: _Site) -> Tasks:
         if site.kernel not in self._kernels:
             kernel = self.artifact.kernels[site.kernel]
             self._kernels[site.kernel] = bind_kernel(

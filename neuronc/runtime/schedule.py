@@ -1,23 +1,26 @@
-"""Split a kernel's nodes over workers: each gets a list in order, with the waits that it needs.
+"""Split a kernel's nodes into tasks that workers share: what may run as soon as what is done.
 
 Dependences come from the bytes that nodes touch: read after write, write after read, write after
-write, on chip and in HBM. Every worker's list keeps the legal order, so whatever the workers'
-number and speed, each node sees the same values and the same bits come out.
+write, on chip and in HBM. Each task follows all that it depends on, so whatever the workers'
+number and speed, each node sees the same values and the same bits come out. Which worker takes
+which task is decided while they run: a list made before would keep one waiting whenever the other
+is slower than it was thought to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from neuronc.isa import instructions as isa
 from neuronc.runtime.nodes import Node, Places, Spaces, number
 from neuronc.runtime.views import is_whole
 
-HANDOVER_SECONDS = 2e-5
-"""What it costs a worker to wait for another, as seen on Linux."""
 SMALL_SECONDS = 3e-4
 """A kernel shorter than this is not worth a second worker."""
+GRAIN_SECONDS = 1e-5
+"""Nodes are put together up to so much work: to take a task costs a worker some microseconds."""
 SHARED_SECONDS = 1e-5
 """What a call takes longer while others call as well: they share one interpreter. As seen for two
 workers: no gain from calls of 5 us, 1.3 times the speed with 30 us, 1.5 times with 50 us."""
@@ -28,57 +31,102 @@ _CALL_SECONDS = 2e-6
 _ELEMENT_SECONDS = 3e-10
 
 
-@dataclass(frozen=True)
-class Item:
-    """One node in a worker's list."""
+@dataclass
+class Task:
+    """Some nodes that one worker runs in order, when all tasks before it are done."""
 
-    position: int
-    """In the legal order of the nodes."""
-    waits: tuple[tuple[int, int], ...]
-    """(worker, how many of its items must be done)."""
+    positions: list[int]
+    """Of its nodes, in the legal order."""
+    before: list[int]
+    """The tasks that it waits for, without those that they wait for."""
+    seconds: float = 0.0
+    """About what it takes."""
 
 
-def split(nodes: Sequence[Node], spaces: Spaces, workers: int) -> list[list[Item]]:
-    """Give each node, in order, to the worker that can finish it first.
+def tasks(nodes: Sequence[Node], spaces: Spaces, workers: int) -> list[Task]:
+    """Split nodes, which are in a legal order; each task comes after those that it waits for.
 
-    Kernels that are short, whose calls are, or that write where values say, stay with one worker.
+    Kernels that are short, whose calls are, or that write where values say, stay one task.
     """
     costs = [_seconds(node) for node in nodes]
     indirect = any(isinstance(n.instruction, isa.DmaScatter | isa.Library) for n in nodes)
-    alone = [[Item(i, ()) for i in range(len(nodes))]]
-    if workers == 1 or indirect or sum(costs) < SMALL_SECONDS:
+    alone = [Task(list(range(len(nodes))), [], sum(costs))]
+    if workers == 1 or indirect or alone[0].seconds < SMALL_SECONDS:
         return alone
-    before_each = dependences(nodes, number(nodes, spaces))
-    free = [0.0] * workers
-    finish: list[float] = []
-    owner: list[int] = []
-    count: list[int] = []
-    lists: list[list[Item]] = [[] for _ in range(workers)]
-    seen = [[0] * workers for _ in range(workers)]
-    for position, before in enumerate(before_each):
-        # A worker's nodes finish in order, so its last one that matters stands for all.
-        last = [0] * workers
-        arrived = [0.0] * workers
-        for d in before:
-            if count[d] > last[owner[d]]:
-                last[owner[d]], arrived[owner[d]] = count[d], finish[d]
-        starts = [max([free[w], *_arrivals(arrived, w)]) for w in range(workers)]
-        worker = min(range(workers), key=starts.__getitem__)
-        needed = [n if o != worker else 0 for o, n in enumerate(last)]
-        waits = tuple((w, n) for w, n in enumerate(needed) if n > seen[worker][w])
-        for w, n in waits:
-            seen[worker][w] = n
-        lists[worker].append(Item(position, waits))
-        free[worker] = starts[worker] + costs[position] + SHARED_SECONDS
-        finish.append(free[worker])
-        owner.append(worker)
-        count.append(len(lists[worker]))
-    return lists if sum(costs) >= GAIN_MIN * max(free) else alone
+    made = Clusters()
+    for position, before in enumerate(dependences(nodes, number(nodes, spaces))):
+        made.add(position, before, costs[position])
+    gain = alone[0].seconds >= GAIN_MIN * makespan(made.tasks, workers)
+    return made.tasks if gain else alone
 
 
-def _arrivals(finished: list[float], worker: int) -> list[float]:
-    """When a worker sees what each has finished; its own at once."""
-    return [t if w == worker else t + HANDOVER_SECONDS for w, t in enumerate(finished) if t]
+@dataclass
+class Clusters:
+    """The tasks so far."""
+
+    tasks: list[Task] = field(default_factory=list[Task])
+    owner: list[int] = field(default_factory=list[int])
+    """The task of each position."""
+    done: list[int] = field(default_factory=list[int])
+    """For each task, the set of all that are done when it is, itself too, as bits."""
+
+    def add(self, position: int, before: Iterable[int], seconds: float) -> None:
+        """Put a node into a task that waits for all it waits for, or into one of its own."""
+        needed = sorted({self.owner[earlier] for earlier in before}, reverse=True)
+        task = self._fitting(needed, seconds)
+        if task < 0:
+            task = len(self.tasks)
+            self._open(needed)
+        self.tasks[task].positions.append(position)
+        self.tasks[task].seconds += seconds
+        self.owner.append(task)
+
+    def _fitting(self, needed: Sequence[int], seconds: float) -> int:
+        """A small task that may do a node as well: the last one it needs, or the newest."""
+        for task in dict.fromkeys((*needed[:1], len(self.tasks) - 1)):
+            is_small = task >= 0 and self.tasks[task].seconds + seconds <= GRAIN_SECONDS
+            if is_small and all(self.done[task] >> other & 1 for other in needed):
+                return task
+        return -1
+
+    def _open(self, needed: Sequence[int]) -> None:
+        done, direct = 1 << len(self.tasks), list[int]()
+        for task in needed:
+            if not done >> task & 1:
+                direct.append(task)
+                done |= self.done[task]
+        self.tasks.append(Task([], direct))
+        self.done.append(done)
+
+
+def makespan(tasks_: Sequence[Task], workers: int) -> float:
+    """Seconds until all is done, if each worker always takes the first task that is ready."""
+    missing = [len(task.before) for task in tasks_]
+    followers = followers_of(tasks_)
+    ready = [at for at, count in enumerate(missing) if not count]
+    heapify(ready)
+    running: list[tuple[float, int]] = []
+    now = 0.0
+    while ready or running:
+        while ready and len(running) < workers:
+            at = heappop(ready)
+            calls = SHARED_SECONDS * len(tasks_[at].positions)
+            heappush(running, (now + tasks_[at].seconds + calls, at))
+        now, at = heappop(running)
+        for follower in followers[at]:
+            missing[follower] -= 1
+            if not missing[follower]:
+                heappush(ready, follower)
+    return now
+
+
+def followers_of(tasks_: Sequence[Task]) -> list[list[int]]:
+    """For each task those that wait for it, in order."""
+    followers: list[list[int]] = [[] for _ in tasks_]
+    for at, task in enumerate(tasks_):
+        for earlier in task.before:
+            followers[earlier].append(at)
+    return followers
 
 
 def _seconds(node: Node) -> float:

@@ -1,7 +1,8 @@
-"""Worker threads that run the lists of a kernel side by side.
+"""Worker threads that run the tasks of a kernel side by side.
 
-NumPy lets go of the interpreter inside every call, so two threads keep two cores busy. A worker
-that needs another's result spins on its progress counter, giving way at every turn.
+NumPy lets go of the interpreter inside every call, so two threads keep two cores busy. Whoever is
+done with a task goes on with the first one that waited for it, whose operands are in the cache of
+its core, or else takes the first of the others that are ready.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from heapq import heappop, heappush
+from itertools import count
 from queue import SimpleQueue
 from threading import Thread
 
 import numpy as np
 
-from neuronc.runtime.schedule import Item
+from neuronc.runtime.schedule import Task, followers_of
 
 Thunk = Callable[[], object]
 
@@ -23,64 +26,73 @@ SPINS = 50
 NAP_SECONDS = 5e-5
 
 
-class Lists:
-    """One call site's lists, bound: waits and progress marks stand between the calls."""
+class Tasks:
+    """One call site's tasks, bound.
 
-    def __init__(self, items: Sequence[Sequence[Item]], calls: Sequence[Thunk]) -> None:
-        self._progress = [0] * len(items)
-        awaited = {pair for items_ in items for item in items_ for pair in item.waits}
-        self.lists = [self._bind(w, list_, calls, awaited) for w, list_ in enumerate(items)]
+    What workers share is changed by single calls of C functions, which the interpreter's lock
+    makes atomic. Counters go on from run to run, so that there is nothing to reset.
+    """
+
+    def __init__(self, tasks: Sequence[Task], calls: Sequence[Thunk]) -> None:
+        self.calls = [[calls[position] for position in task.positions] for task in tasks]
+        self._counts = [len(task.before) for task in tasks]
+        self._followers = followers_of(tasks)
+        self._sources = [at for at, waits in enumerate(self._counts) if not waits]
+        self._rewind()
+
+    def _rewind(self) -> None:
         self.failed: list[BaseException] = []
-
-    def _bind(
-        self,
-        worker: int,
-        items: Sequence[Item],
-        calls: Sequence[Thunk],
-        awaited: set[tuple[int, int]],
-    ) -> list[Thunk]:
-        out: list[Thunk] = []
-        for number, item in enumerate(items, 1):
-            out += [self._wait(other, count) for other, count in item.waits]
-            out.append(calls[item.position])
-            if (worker, number) in awaited:
-                out.append(self._mark(worker, number))
-        return out
-
-    def _wait(self, other: int, count: int) -> Thunk:
-        progress = self._progress
-
-        def wait() -> None:
-            turns = 0
-            while progress[other] < count:
-                if self.failed:
-                    raise self.failed[0]
-                turns += 1
-                time.sleep(0 if turns < SPINS else NAP_SECONDS)
-
-        return wait
-
-    def _mark(self, worker: int, number: int) -> Thunk:
-        progress = self._progress
-
-        def mark() -> None:
-            progress[worker] = number
-
-        return mark
+        self._arrivals = [count(1) for _ in self._counts]
+        self._done = count(1)
+        self._ready: list[int] = []
+        self._over = False
 
     def reset(self) -> None:
         """Make ready for another run."""
-        self.failed.clear()
-        self._progress[:] = [0] * len(self._progress)
+        if self.failed:
+            self._rewind()
+        self._ready[:] = self._sources
+        self._over = False
 
-    def run(self, worker: int) -> None:
-        """Run one list; a failure stops the others too."""
+    def run(self) -> None:
+        """Take tasks until all are done; a failure stops the others too."""
         try:
-            for thunk in self.lists[worker]:
-                thunk()
+            self._work()
         except BaseException as error:
             self.failed.append(error)
             raise
+
+    def _work(self) -> None:
+        task = self._take()
+        while task >= 0:
+            for call in self.calls[task]:
+                call()
+            following = self._finish(task)
+            task = self._take() if following < 0 else following
+
+    def _take(self) -> int:
+        """The first task that is ready; -1 when there are no more, or another worker failed."""
+        turns = 0
+        while not (self._over or self.failed):
+            with suppress(IndexError):
+                return heappop(self._ready)
+            turns += 1
+            time.sleep(0 if turns < SPINS else NAP_SECONDS)
+        return -1
+
+    def _finish(self, task: int) -> int:
+        """Let those go that waited for this one last; the first of them is returned, or -1."""
+        following = -1
+        for follower in self._followers[task]:
+            if next(self._arrivals[follower]) % self._counts[follower]:
+                continue
+            if following < 0:
+                following = follower
+            else:
+                heappush(self._ready, follower)
+        if not next(self._done) % len(self.calls):
+            self._over = True
+        return following
 
 
 class Team:
@@ -88,43 +100,43 @@ class Team:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._jobs: list[SimpleQueue[Lists]] = []
+        self._jobs: list[SimpleQueue[Tasks]] = []
         self._done: SimpleQueue[None] = SimpleQueue()
 
-    def run(self, lists: Lists) -> None:
-        """Run all lists to their end.
+    def run(self, tasks: Tasks) -> None:
+        """Run all tasks to their end.
 
         Raises:
             BaseException: the first failure of any worker.
         """
-        if len(lists.lists) == 1:
-            for thunk in lists.lists[0]:
-                thunk()
+        if len(tasks.calls) == 1:
+            for call in tasks.calls[0]:
+                call()
             return
         if not self._jobs:
             self._start()
-        lists.reset()
+        tasks.reset()
         for jobs in self._jobs:
-            jobs.put(lists)
+            jobs.put(tasks)
         try:
-            lists.run(0)
+            tasks.run()
         finally:
             for _ in self._jobs:
                 self._done.get()
-        if lists.failed:
-            raise lists.failed[0]
+        if tasks.failed:
+            raise tasks.failed[0]
 
     def _start(self) -> None:
-        for worker in range(1, self.workers):
-            jobs: SimpleQueue[Lists] = SimpleQueue()
+        for _ in range(1, self.workers):
+            jobs: SimpleQueue[Tasks] = SimpleQueue()
             self._jobs.append(jobs)
-            Thread(target=self._serve, args=(worker, jobs), daemon=True).start()
+            Thread(target=self._serve, args=(jobs,), daemon=True).start()
 
-    def _serve(self, worker: int, jobs: SimpleQueue[Lists]) -> None:
+    def _serve(self, jobs: SimpleQueue[Tasks]) -> None:
         with np.errstate(all="ignore"):
             while True:
-                lists = jobs.get()
+                tasks = jobs.get()
                 # The caller raises what went wrong from `failed`.
                 with suppress(BaseException):
-                    lists.run(worker)
+                    tasks.run()
                 self._done.put(None)
