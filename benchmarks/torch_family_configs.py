@@ -12,8 +12,8 @@ EXTENTS: dict[int, str] = {
     99: "vocab_size text_vocab_size decoder_vocab_size",
     64: "intermediate_size ffn_dim encoder_ffn_dim decoder_ffn_dim d_ff d_inner n_inner "
     "dim_feedforward ffn_hidden_size mlp_dim inner_dim feed_forward_size moe_intermediate_size "
-    "shared_expert_intermediate_size mamba_d_ssm max_position_embeddings n_positions n_ctx max_seq_len "
-    "max_sequence_length",
+    "shared_expert_intermediate_size mamba_d_ssm max_position_embeddings n_positions n_ctx "
+    "max_seq_len max_sequence_length",
     32: "hidden_size d_model n_embd dim embed_dim embedding_size decoder_hidden_size "
     "encoder_hidden_size hidden_dim decoder_dim emb_dim attention_hidden_size conv_dim_out "
     "vision_feature_size n_embed projection_dim image_size",

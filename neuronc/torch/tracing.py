@@ -16,6 +16,7 @@ from torch.export import ExportedProgram
 
 from neuronc.errors import UnsupportedError
 from neuronc.torch.caches import register_caches
+from neuronc.torch.conversions import conversions_without_effect
 
 REFUSALS = {
     "torch._dynamo.exc": ("TorchDynamoException",),
@@ -47,7 +48,7 @@ def trace(
     """
     register_caches(model)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), conversions_without_effect():
             return torch.export.export(
                 model, args, dict(kwargs), dynamic_shapes=dynamic_shapes, strict=strict
             )

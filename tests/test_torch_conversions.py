@@ -1,0 +1,37 @@
+"""Modules that convert a part of themselves while torch traces them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch: Any = pytest.importorskip("torch")
+import neuronc  # noqa: E402
+import neuronc.torch  # noqa: E402
+
+
+class Router(torch.nn.Module):
+    """As Switch Transformers have it: a layer that is to be float32 in a model of any type."""
+
+    def __init__(self, convert: str) -> None:
+        super().__init__()
+        self.layer, self.convert = torch.nn.Linear(8, 4), convert
+
+    def forward(self, x: Any) -> Any:
+        self.layer = self.layer.to(torch.float32) if self.convert == "to" else self.layer.float()
+        return self.layer(x).softmax(-1)
+
+
+@pytest.mark.parametrize("convert", ["to", "float"])
+def test_a_layer_that_has_the_type_already_is_left_alone(convert: str) -> None:
+    model, x = Router(convert).eval(), torch.randn(3, 8)
+    (found,) = neuronc.load(neuronc.torch.compile_model(model, (x,)))(x.numpy())
+    np.testing.assert_allclose(found, model(x).detach().numpy(), atol=1e-6)
+
+
+def test_methods_of_modules_are_torchs_own_afterwards() -> None:
+    before = torch.nn.Module.to, torch.nn.Module.float
+    neuronc.torch.export(Router("to"), (torch.randn(3, 8),))
+    assert (torch.nn.Module.to, torch.nn.Module.float) == before
