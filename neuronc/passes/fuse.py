@@ -32,7 +32,7 @@ from neuronc.passes.attributes import ints
 from neuronc.passes.budget import columns_max
 from neuronc.passes.classify import CONTRACT, CONTROL, MAP, is_source, kind_of
 from neuronc.passes.extract import move
-from neuronc.passes.views import View, dense, is_view_op, view_of
+from neuronc.passes.views import View, dense, is_view_op, splat_of, view_of
 
 EPILOGUE_MAX = 24
 """Ops that may follow a contraction: their blocks live beside its operands."""
@@ -260,13 +260,17 @@ class _Grouping:
         self, domain: tuple[int, ...], reduced: tuple[int, ...], ops: list[Operation]
     ) -> bool:
         """Whole rows fit on chip; or nothing full depends on a reduction, so they can stream."""
-        columns = prod(domain[d] for d in reduced)
-        loads = sum(len(op.operands) for op in ops)
-        if not reduced or columns <= columns_max(len(ops) + loads, 4, self._hw):
+        if not reduced:
             return True
         space = Group(MAP, 0, 0, [], domain, reduced)
         rows = {op for op in ops if isinstance(op, ReduceOp) or not space.is_full(_shape(op))}
         full = [op for op in ops if op not in rows]
+        operands = {v for op in ops for v in _full_operands(op, rows) if splat_of(v) is None}
+        made = set(ops)
+        loads = {v for v in operands if _source_op(v) not in made}
+        columns = prod(domain[d] for d in reduced)
+        if columns <= columns_max(len(full) + len(loads), 4, self._hw):
+            return True
         if len(full) + 1 > 12:
             return False
         return not any(_source_op(v) in rows for op in ops for v in _full_operands(op, rows))
