@@ -26,7 +26,8 @@ from neuronc.frontend.sizes import least_bytes, most_bytes
 from neuronc.frontend.source import Source, read_program
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS
 from neuronc.inputs import Shape, Shapes, by_position, identify, known
-from neuronc.passes.tile_kernels import lower_kernel
+from neuronc.passes.lower_kernel import lower_kernel
+from neuronc.passes.tiled import Tiled
 from neuronc.stages import kernel_stages
 from neuronc.units import format_bytes
 
@@ -97,7 +98,7 @@ def _error(parts: Sequence[Distinct], locations: Locations, target: str) -> Neur
     module = alone(parts)
     try:
         lowered = convert(module.body.operations[0].operation, locations)
-        for stage in kernel_stages(target):
+        for stage in kernel_stages(target, Tiled()):
             for step in stage.passes:
                 step.apply(Context(), lowered)
         for kernel in lowered.body.block.ops:

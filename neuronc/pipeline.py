@@ -28,6 +28,7 @@ from neuronc.passes.fuse_activation import FuseActivation
 from neuronc.passes.fuse_scalars import FuseScalars
 from neuronc.passes.fuse_tensor import FuseTensor
 from neuronc.passes.tile_kernels import TileKernels
+from neuronc.passes.tiled import Tiled
 from neuronc.passes.unroll import Unroll
 from neuronc.rolled import convert_rolled
 from neuronc.stages import SOURCE, Stage, kernel_stages
@@ -37,12 +38,13 @@ _TILE = frozenset({"builtin", "func", "stablehlo", "program", "tile"})
 _MACHINE = _TILE | {"machine"}
 
 
-def stages(target: str) -> tuple[Stage, ...]:
-    """The stages for one target."""
+def stages(target: str, tiled: Tiled | None = None) -> tuple[Stage, ...]:
+    """The stages for one target; `tiled` is what they know of tiles, and nothing at first."""
+    known = tiled or Tiled()
     return (
-        *kernel_stages(target),
-        Stage("clustered", (Cluster(), KeepResident(target), Unroll()), SOURCE),
-        Stage("tiled", (TileKernels(target),), _TILE),
+        *kernel_stages(target, known),
+        Stage("clustered", (Cluster(), KeepResident(target, known), Unroll()), SOURCE),
+        Stage("tiled", (TileKernels(target, known),), _TILE),
         Stage("folded", (FuseActivation(), FuseScalars(), FuseTensor()), _TILE),
         Stage("placed", (Select(), Allocate(target)), _MACHINE),
     )
@@ -97,8 +99,8 @@ def lower(
     made: Plan | None = None
     if options.stop_after == "loaded":
         return module, made
-    context = Context()
-    for stage in stages(options.target):
+    context, tiled = Context(), Tiled()
+    for stage in stages(options.target, tiled):
         for step in stage.passes:
             start = perf_counter()
             options.progress(f"{stage.name}: {step.name}", 0, 0)
@@ -109,7 +111,7 @@ def lower(
             break
         if stage.name == "clustered":
             start = perf_counter()
-            made = plan(module, GENERATIONS[options.target])
+            made = plan(module, GENERATIONS[options.target], tiled)
             check_footprint(module, made, GENERATIONS[options.target], name)
             observe(stage.name, "plan", perf_counter() - start, module)
     return module, made

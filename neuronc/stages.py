@@ -20,6 +20,7 @@ from neuronc.passes.materialize import Materialize
 from neuronc.passes.outline import Outline
 from neuronc.passes.roll import Roll
 from neuronc.passes.simplify import Simplify
+from neuronc.passes.tiled import Tiled
 
 SOURCE = frozenset({"builtin", "func", "stablehlo", "chlo", "activation", "program"})
 """The dialects of programs on whole arrays, and of kernels that hold such."""
@@ -35,11 +36,11 @@ class Stage:
     """The dialects that may remain."""
 
 
-def kernel_stages(target: str) -> tuple[Stage, ...]:
+def kernel_stages(target: str, tiled: Tiled) -> tuple[Stage, ...]:
     """The stages that find kernels, one for all that are alike, none larger than fits."""
     return (
         Stage("simplified", _simplified(), SOURCE),
-        Stage("fused", _fused(target), SOURCE),
+        Stage("fused", _fused(target, tiled), SOURCE),
     )
 
 
@@ -48,5 +49,6 @@ def _simplified() -> tuple[ModulePass, ...]:
     return Roll(), *tidy, CountTrips(), MatchActivation(), MatchRotary()
 
 
-def _fused(target: str) -> tuple[ModulePass, ...]:
-    return MatchAttention(target), Materialize(), Fuse(target), Outline(), Spill(target)
+def _fused(target: str, tiled: Tiled) -> tuple[ModulePass, ...]:
+    kernels = Fuse(target), Outline(), Spill(target, tiled)
+    return MatchAttention(target), Materialize(), *kernels

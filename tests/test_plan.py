@@ -31,6 +31,7 @@ from neuronc.dialects.stablehlo.control import CaseOp, IfOp, WhileOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp
 from neuronc.hardware import TRN2
 from neuronc.passes.tile_index import ties_of
+from neuronc.passes.tiled import Tiled
 from neuronc.passes.unroll import Unroll
 from neuronc.pipeline import Options, ignore, lower
 
@@ -106,7 +107,7 @@ class Memory:
         self._buffers, self._kernels = made.buffers, made.kernels
         self._tied = tied_kernels(module)
         self._ops = {n: k for n, k in kernels_of(module).items() if not n.startswith("copy_")}
-        self._overwrites = Overwrites(TRN2)
+        self._overwrites = Overwrites(TRN2, Tiled())
         self._donated = donated_of(module)
         self._held: dict[int, Symbol] = {}
         for number, buffer in enumerate(made.buffers):
@@ -223,7 +224,7 @@ def assert_source_planned(source: Any) -> Plan:
     module, _ = lower(source, "plan", Options(stop_after="fused"), ignore)
     # The plan is of one list of calls: repeated layers are functions until the pass before it.
     Unroll().apply(Context(), module)
-    made = plan(module, TRN2)
+    made = plan(module, TRN2, Tiled())
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
     for seed in range(3):
         values: dict[SSAValue, Symbol] = {

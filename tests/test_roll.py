@@ -17,6 +17,7 @@ from xdsl.dialects.func import CallOp, FuncOp
 import neuronc
 from neuronc import api, pipeline
 from neuronc.ir import parse_ir
+from neuronc.passes.tiled import Tiled
 from neuronc.pipeline import Stage
 from neuronc.report import report_of
 
@@ -86,8 +87,8 @@ def unrolled(monkeypatch: pytest.MonkeyPatch) -> Callable[[jax.stages.Lowered], 
     def compile_(program: jax.stages.Lowered) -> neuronc.Compiled:
         stages = pipeline.stages
 
-        def flat(target: str) -> tuple[Stage, ...]:
-            return tuple(without_roll(stage) for stage in stages(target))
+        def flat(target: str, tiled: Tiled) -> tuple[Stage, ...]:
+            return tuple(without_roll(stage) for stage in stages(target, tiled))
 
         with monkeypatch.context() as patch:
             patch.setattr(pipeline, "stages", flat)

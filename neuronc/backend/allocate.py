@@ -13,8 +13,8 @@ compute. Where that does not fit, a table of policies says what to give up first
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from operator import itemgetter
 
 from xdsl.context import Context
@@ -32,7 +32,6 @@ from neuronc.dialects.tile import (
     KernelOp,
     ScatterOp,
     block_type,
-    int_of,
     str_of,
 )
 from neuronc.dtypes import BY_NAME
@@ -137,6 +136,22 @@ def allocate(kernel: KernelOp, hw: Generation) -> None:
         CapacityError: naming the largest blocks that are alive together.
     """
     _drop_unused(kernel)
+    for placement in _placements(kernel, hw):
+        _grown(placement, kernel.body.block).write(kernel)
+
+
+def check_fits(kernel: KernelOp, hw: Generation) -> None:
+    """See that there is a place for every block, and leave the kernel as it is.
+
+    Raises:
+        CapacityError: naming the largest blocks that are alive together.
+    """
+    for _ in _placements(kernel, hw):
+        pass
+
+
+def _placements(kernel: KernelOp, hw: Generation) -> Iterator[_Placement]:
+    """Each memory, by the first policy that fits."""
     ends = _ends(kernel.body.block)
     sizes = {
         "sbuf": (hw.sbuf_bytes_per_partition, SBUF_ALIGN_BYTES),
@@ -148,11 +163,10 @@ def allocate(kernel: KernelOp, hw: Generation) -> None:
             memory = _Memory(limit, align)
             placement = _Placement(name, memory, policy, ends)
             if placement.place(kernel.body.block, None):
-                memory = _grown(placement, kernel.body.block)
+                yield placement
                 break
         else:
             raise _capacity_error(kernel, memory, name)
-        kernel.attributes[f"{name}_bytes"] = IntAttr(memory.high)
 
 
 def _drop_unused(kernel: KernelOp) -> None:
@@ -163,32 +177,31 @@ def _drop_unused(kernel: KernelOp) -> None:
             op.erase()
 
 
-def _grown(placement: _Placement, body: Block) -> _Memory:
-    """Give single blocks more turns where that still fits; returns the memory as it is then."""
+def _grown(placement: _Placement, body: Block) -> _Placement:
+    """Give single blocks more turns where that still fits."""
     allocs = [a for ends in placement.ends.values() for b in ends.first.values() for a in b]
-    mine = [a for a in allocs if memory_of(a) == placement.name and placement.may_grow(a)]
+    spots = placement.spots
+    mine = [a for a in allocs if a in spots and placement.may_grow(a)]
     most, by_size = _GROWN[placement.name]
     if not placement.policy.apart or len(mine) > _GROWN_MAX:
-        return placement.memory
+        return placement
     kept = placement
-    for alloc in sorted(mine, key=lambda a: int_of(a, "bytes") * by_size):
-        count = int_of(alloc, "buffers")
-        while count < most:
-            count += 1
+    for alloc in sorted(mine, key=lambda a: spots[a].bytes * by_size):
+        for count in range(spots[alloc].buffers + 1, most + 1):
             attempt = kept.with_buffers(alloc, count)
             if not attempt.place(body, None):
                 break
             kept = attempt
-    again = replace(kept, memory=kept.memory.empty())
-    again.place(body, None)
-    return again.memory
+    return kept
 
 
-def memory_of(alloc: AllocOp) -> str:
-    """The memory that a block is in."""
-    kind = block_type(alloc.block)
-    assert kind is not None
-    return kind.memory.data
+@dataclass(frozen=True)
+class _Spot:
+    """The place of a block: the first byte, and how many of its size take turns from there."""
+
+    start: int
+    bytes: int
+    buffers: int
 
 
 @dataclass(frozen=True)
@@ -201,16 +214,25 @@ class _Placement:
     ends: dict[Block, _Ends]
     buffers: dict[AllocOp, int] = field(default_factory=dict[AllocOp, int])
     """Of single blocks, instead of what the policy says."""
+    spots: dict[AllocOp, _Spot] = field(default_factory=dict[AllocOp, _Spot])
 
     def may_grow(self, alloc: AllocOp) -> bool:
         """Whether more turns of a block hide more latency: loads and stores, and banks."""
         users = [use.operation for use in alloc.block.uses]
-        held = _is_held(alloc) or int_of(alloc, "buffers") == 1
+        held = _is_held(alloc) or self.spots[alloc].buffers == 1
         return not held and (self.name == "psum" or any(map(_is_dma, users)))
 
     def with_buffers(self, alloc: AllocOp, count: int) -> _Placement:
         """Another attempt, with other turns of one block."""
-        return replace(self, memory=self.memory.empty(), buffers={**self.buffers, alloc: count})
+        buffers = {**self.buffers, alloc: count}
+        return replace(self, memory=self.memory.empty(), buffers=buffers, spots={})
+
+    def write(self, kernel: KernelOp) -> None:
+        """Say in the kernel where its blocks are."""
+        for alloc, spot in self.spots.items():
+            for name, value in asdict(spot).items():
+                alloc.attributes[name] = IntAttr(value)
+        kernel.attributes[f"{self.name}_bytes"] = IntAttr(self.memory.high)
 
     def place(self, block: Block, late: list[AllocOp] | None) -> bool:
         """Place the blocks of a body and of the loops in it; False where one does not fit.
@@ -249,9 +271,7 @@ class _Placement:
         start = self.memory.place(alloc, padded * count)
         if start is None:
             return False
-        alloc.attributes["start"] = IntAttr(start)
-        alloc.attributes["bytes"] = IntAttr(padded)
-        alloc.attributes["buffers"] = IntAttr(count)
+        self.spots[alloc] = _Spot(start, padded, count)
         return True
 
     def _buffers(self, alloc: AllocOp) -> int:

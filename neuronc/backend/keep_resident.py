@@ -32,8 +32,9 @@ from neuronc.passes.attributes import ints
 from neuronc.passes.classify import BLOCK
 from neuronc.passes.cluster import callee_of, symbol_of
 from neuronc.passes.layout import Layout
+from neuronc.passes.lower_kernel import LOADS_STAY
 from neuronc.passes.tile_block import Layouts, Lives, NotResidentError, origin, write_layouts
-from neuronc.passes.tile_kernels import LOADS_STAY
+from neuronc.passes.tiled import Tiled
 
 SMALL_ELEMENTS = 4096
 """A value this small may lie on fewer partitions than there are: a step through HBM costs more."""
@@ -46,6 +47,7 @@ class KeepResident(ModulePass):
     name = "keep-resident"
 
     target: str = DEFAULT_TARGET
+    tiled: Tiled = field(default_factory=Tiled)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Decide for each kernel of phases by itself."""
@@ -57,7 +59,7 @@ class KeepResident(ModulePass):
                 calls.setdefault(callee_of(call), []).append(call)
         for kernel in kernels:
             if kernel.attributes["kind"] == StringAttr(BLOCK):
-                _Choice(kernel, calls.get(symbol_of(kernel), []), hw).make()
+                _Choice(kernel, calls.get(symbol_of(kernel), []), hw, self.tiled).make()
 
 
 @dataclass
@@ -65,6 +67,7 @@ class _Choice:
     kernel: KernelOp
     calls: list[CallOp]
     hw: Generation
+    tiled: Tiled
     layouts: Layouts = field(default_factory=dict[SSAValue, Layout])
 
     def __post_init__(self) -> None:
@@ -107,7 +110,7 @@ class _Choice:
         write_layouts(self.kernel, self.layouts)
         self._hand_out()
         try:
-            fit(self.kernel, self.hw)
+            fit(self.kernel, self.hw, self.tiled)
         except NotResidentError as error:
             for value in error.values:
                 self._next(value)

@@ -13,21 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from neuronc.dialects.program import KernelOp
 from neuronc.dialects.tile import DmaOp, ForOp, TileOp, block_type
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.hardware import Generation
-from neuronc.passes.tile_kernels import lower_kernel
+from neuronc.passes.tiled import Tiled
 
 
 class Overwrites:
-    """The pairs of one program's kernels, each kernel tiled once, when it is asked for."""
+    """The pairs of one program's kernels."""
 
-    def __init__(self, hw: Generation) -> None:
-        self._hw = hw
-        self._tiled: dict[KernelOp, Block] = {}
+    def __init__(self, hw: Generation, tiled: Tiled) -> None:
+        self._hw, self._tiled = hw, tiled
 
     def may(self, kernel: KernelOp, operand: int, result: int) -> bool:
         """Whether `result` may be computed in the buffer of `operand`."""
@@ -37,14 +36,9 @@ class Overwrites:
         same = prod(shape_of(source)) == prod(shape_of(target))
         if not same or element_type(source) != element_type(target):
             return False
-        block = self._tiles(kernel)
+        block = self._tiled.of(kernel, self._hw).body.block
         inputs = len(kernel.body.block.args)
         return _matched(block.args[operand], block.args[inputs + result])
-
-    def _tiles(self, kernel: KernelOp) -> Block:
-        if kernel not in self._tiled:
-            self._tiled[kernel] = lower_kernel(kernel, self._hw).body.block
-        return self._tiled[kernel]
 
 
 def _matched(source: SSAValue, target: SSAValue) -> bool:

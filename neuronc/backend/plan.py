@@ -39,6 +39,7 @@ from neuronc.dialects.types import element_type, shape_of, tensor
 from neuronc.hardware import Generation
 from neuronc.passes.count_trips import TRIPS
 from neuronc.passes.tile_index import ties_of
+from neuronc.passes.tiled import Tiled
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ class Plan:
     constants: tuple[Handle, ...]
 
 
-def plan(module: ModuleOp, hw: Generation) -> Plan:
+def plan(module: ModuleOp, hw: Generation, tiled: Tiled) -> Plan:
     """Plan `@main`, adding the copy kernels it needs to the module."""
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
-    return _Planner(module, main, Overwrites(hw)).run()
+    return _Planner(module, main, Overwrites(hw, tiled)).run()
 
 
 @dataclass

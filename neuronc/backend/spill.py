@@ -12,22 +12,23 @@ there are only as many kernels as there are distinct ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr, UnitAttr
 from xdsl.ir import Region, SSAValue
 from xdsl.passes import ModulePass
 
-from neuronc.backend.allocate import allocate
+from neuronc.backend.allocate import check_fits
 from neuronc.dialects.program import CallOp, KernelOp
 from neuronc.errors import CapacityError
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
 from neuronc.passes.body import is_compute
 from neuronc.passes.classify import CONTRACT, MAP
 from neuronc.passes.extract import Part, extract
+from neuronc.passes.lower_kernel import LOADS_STAY
 from neuronc.passes.rewriting import replace
-from neuronc.passes.tile_kernels import LOADS_STAY, lower_kernel
+from neuronc.passes.tiled import Tiled
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,20 @@ class Spill(ModulePass):
     name = "spill"
 
     target: str = DEFAULT_TARGET
+    tiled: Tiled = field(default_factory=Tiled)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Try every kernel of the module."""
         for kernel in [k for k in op.body.block.ops if isinstance(k, KernelOp)]:
-            _fit(op, kernel, GENERATIONS[self.target])
+            _fit(op, kernel, GENERATIONS[self.target], self.tiled)
 
 
-def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation) -> None:
+def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation, tiled: Tiled) -> None:
     if not may_split(kernel):
         return
     compute = [op for op in kernel.body.block.ops if is_compute(op)]
     try:
-        fit(kernel, hw)
+        fit(kernel, hw, tiled)
     except CapacityError:
         if len(compute) < 2:
             raise
@@ -59,7 +61,7 @@ def _fit(module: ModuleOp, kernel: KernelOp, hw: Generation) -> None:
             extract(MAP, compute[half:]),
         ]
         for half_kernel in _split(module, kernel, _kind(kernel), parts):
-            _fit(module, half_kernel, hw)
+            _fit(module, half_kernel, hw, tiled)
 
 
 def may_split(kernel: KernelOp) -> bool:
@@ -67,17 +69,17 @@ def may_split(kernel: KernelOp) -> bool:
     return _kind(kernel) in (MAP, CONTRACT)
 
 
-def fit(kernel: KernelOp, hw: Generation) -> None:
+def fit(kernel: KernelOp, hw: Generation, tiled: Tiled) -> None:
     """Tile and place a kernel to see that it fits; as a last resort, loads are not shared.
 
     Raises:
         CapacityError: it does not.
     """
     try:
-        allocate(lower_kernel(kernel, hw), hw)
+        check_fits(tiled.of(kernel, hw), hw)
     except CapacityError:
         kernel.attributes[LOADS_STAY] = UnitAttr()
-        allocate(lower_kernel(kernel, hw), hw)
+        check_fits(tiled.of(kernel, hw), hw)
 
 
 def _split(module: ModuleOp, kernel: KernelOp, kind: str, parts: list[Part]) -> list[KernelOp]:
