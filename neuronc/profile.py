@@ -151,7 +151,7 @@ def profile_of(artifact: Artifact, ramp: bool = False, trips: int = 1) -> Profil
         flops=sum(artifact.kernels[k].flops * n for k, n in counts.items()),
         peak_flops=peak_flops_per_second(hw) * run.now,
         hbm_moved_bytes=sum(artifact.kernels[k].hbm_bytes * n for k, n in counts.items()),
-        hbm_compulsory_bytes=compulsory_bytes(artifact),
+        hbm_compulsory_bytes=compulsory_bytes(artifact, trips),
         hbm_peak_bytes=hw.hbm_bytes_per_second * run.now,
     )
 

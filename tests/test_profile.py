@@ -202,6 +202,24 @@ def test_the_peak_is_the_published_one() -> None:
     assert TRN2.hbm_bytes_per_second == 362e9
 
 
+@pytest.mark.parametrize("trips", [4, 40])
+def test_what_a_loop_writes_to_an_input_is_compulsory_each_time(trips: int) -> None:
+    """Each iteration writes the next row of a cache, until all of it is written."""
+
+    def fill(cache: Any, row: Any) -> Any:
+        def write(i: Any, cache: Any) -> Any:
+            return jax.lax.dynamic_update_slice(cache, row, (i % 16, 0))
+
+        return jax.lax.fori_loop(0, trips, write, cache)
+
+    given = [jax.ShapeDtypeStruct(shape, "float32") for shape in ((16, 256), (1, 256))]
+    model = neuronc.compile(jax.jit(fill, donate_argnums=0).lower(*given)).model
+    cache, row = (4 * np.prod(shape.shape) for shape in given)
+    for found in (profile_of(model), report_of(model)):
+        # The output is the cache itself; the loop's counter starts from a constant of 4 bytes.
+        assert found.hbm_compulsory_bytes == cache + row + 4 + min(trips * row, cache)
+
+
 def test_updates_in_place_are_compulsory_as_far_as_they_are_written() -> None:
     """A weight is read and its successor written; of a cache only the new row is written."""
 

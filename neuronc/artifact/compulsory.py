@@ -1,7 +1,8 @@
 """What a run has to move through HBM at least: inputs, constants and outputs once.
 
 An input that is updated in place counts twice, as far as it is written: a weight of a training
-step is read and its successor written, but of a cache only the rows that change are.
+step is read and its successor written, but of a cache only the rows that change are. In a loop it
+is written as often as the loop runs, as far as that is known: the bytes moved count the same.
 """
 
 from __future__ import annotations
@@ -21,29 +22,25 @@ from neuronc.isa.prices import dma_bytes
 from neuronc.isa.records import rows_of
 
 
-def compulsory_bytes(artifact: Artifact) -> int:
-    """Add up what is read and written once.
-
-    What a loop writes to an input counts as one iteration's, however often it runs: too little
-    where each one writes elsewhere.
-    """
+def compulsory_bytes(artifact: Artifact, trips: int = 1) -> int:
+    """Add up what is read and written once; `trips` is how often loops run that do not say it."""
     parts = footprint(artifact.buffers, artifact.temporary_bytes)
     given = parts.input_bytes + parts.constant_bytes + parts.output_bytes
-    return given + sum(_updated(artifact).values())
+    return given + sum(_updated(artifact, trips).values())
 
 
-def _updated(artifact: Artifact) -> dict[int, int]:
+def _updated(artifact: Artifact, trips: int) -> dict[int, int]:
     """By input that calls write to: the bytes that they write, at most all of it."""
     written: Counter[int] = Counter()
     known: dict[int, Counter[int]] = {}
     sizes = {b.index: b.bytes for b in artifact.buffers if b.kind is BufferKind.INPUT}
-    for call in calls_of(artifact.program):
+    for call, times in counted_calls(artifact.program, trips):
         kernel = artifact.kernels[call.kernel]
         for i in kernel.written:
             buffer = artifact.buffers[call.buffers[i]]
             if buffer.kind is BufferKind.INPUT:
                 known.setdefault(call.kernel, _written(kernel))
-                written[buffer.index] += known[call.kernel][i]
+                written[buffer.index] += times * known[call.kernel][i]
     return {number: min(size, sizes[number]) for number, size in written.items()}
 
 
@@ -56,6 +53,20 @@ def calls_of(steps: Sequence[Step]) -> Iterator[Call]:
         inner = (step.condition, step.body) if isinstance(step, While) else step.branches
         for region in inner:
             yield from calls_of(region)
+
+
+def counted_calls(steps: Sequence[Step], trips: int, times: int = 1) -> Iterator[tuple[Call, int]]:
+    """The same with how often each runs; what a loop tests, once more than what it does."""
+    for step in steps:
+        if isinstance(step, Call):
+            yield step, times
+        elif isinstance(step, While):
+            count = trips if step.trips is None else step.trips
+            yield from counted_calls(step.condition, trips, times * (count + 1))
+            yield from counted_calls(step.body, trips, times * count)
+        else:
+            for region in step.branches:
+                yield from counted_calls(region, trips, times)
 
 
 def _written(kernel: Kernel) -> Counter[int]:
