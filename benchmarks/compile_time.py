@@ -5,6 +5,7 @@
 
 * command: `neuronc compile` and `iree-compile` (PyPI iree-base-compiler, llvm-cpu for this host),
   each a process of its own from the module's file to the artifact's, with its peak memory.
+* cached: the same command once more, with `--cache-dir` of a cache that has the artifact.
 * in process: again and again in one process that has everything imported; XLA only so.
 
 Weights are arguments. CPU time is what holds on a busy machine; it counts all threads, of which
@@ -46,11 +47,14 @@ class Measured:
     seconds: float
     cpu_seconds: float
     peak_bytes: float
+    cached_seconds: float | None = None
+    """Of a command that finds its artifact in the cache."""
 
     def cells(self) -> tuple[str, ...]:
         """The numbers for people."""
         times = (f"{self.seconds:.2f} s", f"{self.cpu_seconds:.2f} s")
-        return (self.model, self.compiler, *times, f"{self.peak_bytes / 1e6:.0f} MB")
+        cached = "" if self.cached_seconds is None else f"{self.cached_seconds:.2f} s"
+        return (self.model, self.compiler, *times, f"{self.peak_bytes / 1e6:.0f} MB", cached)
 
 
 def command(line: Sequence[str]) -> tuple[float, float, float]:
@@ -87,10 +91,20 @@ def as_commands(module: Path, target: str, runs: int) -> list[Measured]:
     """Every compiler as a command, in turns."""
     lines = commands(module, target)
     rows = [{name: command(line) for name, line in lines.items()} for _ in range(runs)]
-    return [
-        Measured(module.stem, name, *(median(row[name][i] for row in rows) for i in range(3)))
-        for name in lines
-    ]
+    cached = {"neuronc": cached_seconds(lines["neuronc"], runs)}
+    made: list[Measured] = []
+    for name in lines:
+        seconds, cpu_seconds, peak_bytes = (median(row[name][i] for row in rows) for i in range(3))
+        found = cached.get(name)
+        made.append(Measured(module.stem, name, seconds, cpu_seconds, peak_bytes, found))
+    return made
+
+
+def cached_seconds(line: Sequence[str], runs: int) -> float:
+    """Wall seconds of a command, the median of those after the one that fills the cache."""
+    with TemporaryDirectory() as cache:
+        _, *later = (command([*line, "--cache-dir", cache])[0] for _ in range(runs + 1))
+    return median(later)
 
 
 def in_process(module: Path, target: str, runs: int) -> list[Measured]:
@@ -131,7 +145,7 @@ def main() -> None:
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    table = Table("model", "compiler", "time", "CPU time", "peak memory")
+    table = Table("model", "compiler", "time", "CPU time", "peak memory", "cached")
     for row in rows:
         table.add_row(*row.cells())
     Console().print(table)
