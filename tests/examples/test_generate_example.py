@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import json
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ pytest.importorskip("transformers")
 
 import generate  # noqa: E402
 
-EXAMPLE = Path(generate.__file__)
 PROMPT = list(b"The quick brown fox")
 TOKENS = 12
 
@@ -63,8 +61,59 @@ def test_a_prompt_of_another_length_uses_the_same_programs() -> None:
     assert len(generator.programs) == 2
 
 
-def test_the_command_says_how_fast() -> None:
-    command = [sys.executable, str(EXAMPLE), "--random", "gpt2", "--tokens", "4"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "tokens/s" in done.stdout
-    assert "estimated" in done.stdout
+@pytest.mark.parametrize("top_k", [0, 1, 3, 1000])
+def test_only_the_most_likely_are_drawn(top_k: int) -> None:
+    torch.manual_seed(0)
+    logits = torch.tensor([0.1, 2.0, 0.3, 1.5, 1.0])
+    drawn = {generate.Sampling(1.0, top_k)(logits) for _ in range(200)}
+    # The least likely of all five is missed 200 times in one case of 10^5.
+    assert drawn == {0: {0, 1, 2, 3, 4}, 1: {1}, 3: {1, 3, 4}, 1000: {0, 1, 2, 3, 4}}[top_k]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    torch._dynamo.reset()
+    monkeypatch.setattr(sys, "argv", ["generate.py", *words])
+    generate.main()
+
+
+def test_the_command_says_how_fast(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--random", "gpt2", "--tokens", "4")
+    out = capsys.readouterr().out
+    for words in ("tokens per second   ", "tokens per second on trn2 estimated", "copied bytes"):
+        assert words in out
+    run(monkeypatch, "--random", "gpt2", "--tokens", "4", "-q")
+    assert capsys.readouterr().out.startswith("The quick brown fox")
+
+
+def test_a_prompt_of_one_token_has_one_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--random", "gpt2", "--prompt", "a", "--tokens", "1", "--json")
+    said = json.loads(capsys.readouterr().out)
+    assert said["prompt_tokens"] == len(said["tokens"]) == 1
+    assert "tokens_per_second" not in said
+
+
+def test_more_positions_than_the_model_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="519 positions, and the model has 512"):
+        run(monkeypatch, "--random", "gpt2", "--tokens", "500")
+
+
+def test_generation_ends_at_the_end_token(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "--random", "llama", "--tokens", "6", "--json")
+    first = json.loads(capsys.readouterr().out)["tokens"]
+    made = generate.random_model
+    end = first[3]
+
+    def ending(name: str) -> object:
+        model = made(name)
+        model.generation_config.eos_token_id = [end]
+        return model
+
+    monkeypatch.setattr(generate, "random_model", ending)
+    run(monkeypatch, "--random", "llama", "--tokens", "6", "--json")
+    assert json.loads(capsys.readouterr().out)["tokens"] == first[: first.index(end) + 1]
