@@ -68,10 +68,10 @@ def compare(case: Case, exact: Case | None = None) -> Comparison:
     found = program(*inputs)
     ran = process_time() - again
     names = [o.name for o in program.signature.outputs][len(exported.outputs) :]
-    wanted, own = eager(before, (args, kwargs), names), 0.0
+    wanted, own = eager(before, (args, kwargs), names, exported.inputs), 0.0
     if exact is not None:
         halves = [to_numpy(t) for t in wanted]
-        wanted = eager(exact[0], exact[1:], names)
+        wanted = eager(exact[0], exact[1:], names, exported.inputs)
         own = error(halves, wanted)
     report = compiled.report
     return Comparison(
@@ -86,12 +86,18 @@ def compare(case: Case, exact: Case | None = None) -> Comparison:
     )
 
 
-def eager(model: nn.Module, call: Call, names: Sequence[str]) -> list[Tensor]:
-    """The outputs of a copy of the model, then what it has made of this state."""
+def eager(
+    model: nn.Module, call: Call, names: Sequence[str], inputs: Sequence[str] = ()
+) -> list[Tensor]:
+    """The outputs of a copy of the model, then what it has made of this state.
+
+    Tensors of the call may be among the state, as those of a cache, by the names of the `inputs`.
+    """
     model, (args, kwargs) = copy.deepcopy(model), copy.deepcopy(call)
+    given = dict(zip(inputs, tensors((args, kwargs)), strict=bool(inputs)))
     with torch.no_grad():
         outputs = tensors(model(*args, **kwargs))
-    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers()), **given}
     return [*outputs, *(state[n] for n in names)]
 
 

@@ -13,7 +13,8 @@ family takes one and its tokens are found. Each model runs in a process of its o
 what the file has is not tried again, and `--seconds` ends early, so that a long list can be tried
 in pieces. An outcome is one of
 
-    ok        outputs and changed state within 2e-5 of eager's
+    ok        outputs and changed state within 2e-5 of eager's; with `--bfloat16`, at most twice
+              eager's error from float64 away from it
     WRONG     not so
     refused   a coded error of neuronc
     export    torch.export itself refuses
@@ -27,6 +28,7 @@ in pieces. An outcome is one of
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import multiprocessing
 import resource
@@ -52,7 +54,7 @@ APART = multiprocessing.get_context("forkserver")
 APART.set_forkserver_preload(["torch_warm"])
 
 
-def attempt(name: str, library: str = "") -> dict[str, Any]:
+def attempt(name: str, library: str = "", half: bool = False) -> dict[str, Any]:
     """What became of one family."""
     warnings.simplefilter("ignore")
     compare: Any = import_module("torch_compare")
@@ -67,13 +69,24 @@ def attempt(name: str, library: str = "") -> dict[str, Any]:
     except Exception as failure:
         return {"outcome": "build", "why": _first(failure)}
     try:
-        found = compare.compare((model, args, kwargs))
+        case = (model, args, kwargs)
+        found = compare.compare(*(_halved(case) if half else (case,)))
     except errors.NeuroncError as failure:
         return {"outcome": "refused", "why": str(failure)[:1500]}
     except Exception as failure:
         return {"outcome": _blame(failure), "why": _first(failure)}
-    outcome = "ok" if found.error <= TOLERANCE else "WRONG"
+    bound = 2 * found.eager if half else TOLERANCE
+    outcome = "ok" if found.error <= bound else "WRONG"
     return {"outcome": outcome, "class": type(model).__name__, **vars(found)}
+
+
+def _halved(case: Any) -> tuple[Any, Any]:
+    """The same in bfloat16, and in float64 with the values that bfloat16 has."""
+    compare: Any = import_module("torch_compare")
+    model, *call = case
+    model, call = model.bfloat16(), compare.in_dtype(call, torch.bfloat16)
+    exact = copy.deepcopy(model).double(), *compare.in_dtype(call, torch.float64)
+    return (model, *call), exact
 
 
 def _blame(failure: BaseException) -> str:
@@ -95,12 +108,12 @@ def _first(failure: BaseException) -> str:
     return f"{type(failure).__name__}: {str(failure).strip()[:600]} [{place}]"
 
 
-def _apart(library: str, end: float, limit_s: float, name: str) -> dict[str, Any]:
+def _apart(library: str, end: float, limit_s: float, half: bool, name: str) -> dict[str, Any]:
     """One family in a process of its own, forked from one that has imported everything."""
     if monotonic() > end:
         return {}
     ours, theirs = APART.Pipe(duplex=False)
-    process = APART.Process(target=_report, args=(theirs, name, library))
+    process = APART.Process(target=_report, args=(theirs, name, library, half))
     process.start()
     theirs.close()
     try:
@@ -115,9 +128,9 @@ def _apart(library: str, end: float, limit_s: float, name: str) -> dict[str, Any
         process.join()
 
 
-def _report(pipe: Any, name: str, library: str) -> None:
+def _report(pipe: Any, name: str, library: str, half: bool) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
-    pipe.send(attempt(name, library))
+    pipe.send(attempt(name, library, half))
 
 
 def _names(library: str, every: bool) -> Sequence[str]:
@@ -143,17 +156,20 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds that one may take")
+    parser.add_argument("--bfloat16", action="store_true", help="against float64, beside eager")
     options = parser.parse_args()
     done = _outcomes(options.json)
     names = [n for n in options.names or _names(options.library, options.all) if n not in done]
     outcomes: dict[str, int] = {}
-    child = partial(_apart, options.library, monotonic() + options.seconds, options.limit)
+    end = monotonic() + options.seconds
+    child = partial(_apart, options.library, end, options.limit, options.bfloat16)
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, found in zip(names, pool.map(child, names), strict=True):
             if not found:
                 break
             outcomes[found["outcome"]] = outcomes.get(found["outcome"], 0) + 1
             shown = f"{found['error']:.0e}" if "error" in found else found.get("why", "")
+            shown += f" ({found['eager']:.0e})" if found.get("eager") else ""
             print(f"{name:28} {found['outcome']:8} {shown}", flush=True)
             if options.json:
                 with options.json.open("a") as file:

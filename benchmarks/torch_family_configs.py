@@ -134,7 +134,12 @@ SPECIAL: dict[str, Nested] = {
     "grounding-dino": PYRAMID,
     "sam": {
         "prompt_encoder_config": {"image_embedding_size": 4, "image_size": 32},
-        "vision_config": {"output_channels": 32, "global_attn_indexes": [1], "window_size": 2},
+        "vision_config": {
+            "output_channels": 32,
+            "num_pos_feats": 16,
+            "global_attn_indexes": [1],
+            "window_size": 2,
+        },
     },
     "audio-spectrogram-transformer": {"max_length": 32},
     "blip-2": {"vision_config": {}},

@@ -21,6 +21,10 @@ import torch
 from torch import nn
 from torch_diffusers import CONFIGS
 from torch_diffusers import make as diffusion
+from torch_open_clip import make as clip
+from torch_open_clip import names as clips
+from torch_x_transformers import make as x_transformer
+from torch_x_transformers import names as x_transformers
 
 Made = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
 SIZES = (64, 96, 128, 160, 192, 224, 256, 384)
@@ -163,5 +167,7 @@ def with_values(model: nn.Module) -> nn.Module:
 LIBRARIES: dict[str, Library] = {
     "timm": Library(_timm_names, _timm),
     "diffusers": Library(lambda: list(CONFIGS), diffusion),
+    "x-transformers": Library(x_transformers, x_transformer),
+    "open_clip": Library(clips, clip),
     "torchvision": Library(_torchvision_names, _torchvision),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch: Any = pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 import neuronc  # noqa: E402
 import neuronc.torch  # noqa: E402
 
@@ -27,7 +27,7 @@ class Router(torch.nn.Module):
 @pytest.mark.parametrize("convert", ["to", "float"])
 def test_a_layer_that_has_the_type_already_is_left_alone(convert: str) -> None:
     model, x = Router(convert).eval(), torch.randn(3, 8)
-    (found,) = neuronc.load(neuronc.torch.compile_model(model, (x,)))(x.numpy())
+    found: Any = neuronc.load(neuronc.torch.compile_model(model, (x,)))(x.numpy())[0]
     np.testing.assert_allclose(found, model(x).detach().numpy(), atol=1e-6)
 
 

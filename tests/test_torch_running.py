@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch: Any = pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 import neuronc  # noqa: E402
 import neuronc.torch  # noqa: E402
 
