@@ -117,6 +117,33 @@ CASES: dict[str, tuple[Call, Sequence[torch.Tensor]]] = {
         lambda x: (x.clone().resize_(4, 3), aten.resize(x.t(), [3, 3])),
         (ROWS,),
     ),
+    "a table of short rows": (
+        lambda t, i: aten.embedding_renorm(t, i, 1.0, 2.0),
+        (TABLE, IDS),
+    ),
+    "fake_quantize": (
+        lambda x: aten.fake_quantize_per_tensor_affine_cachemask(x, 0.03, 3, -16, 15),
+        (ROWS,),
+    ),
+    **{
+        f"fake_quantize with zeros of {zero.dtype}": (
+            lambda x, scale, zero: aten.fake_quantize_per_channel_affine_cachemask(
+                x, scale, zero, 0, 0, 15
+            ),
+            (ROWS, torch.tensor([0.1, 0.02, 0.3, 0.04]), zero),
+        )
+        for zero in (torch.tensor([3, 4, 7, 8]).int(), torch.tensor([3.3, 4.5, 7.0, 8.7]))
+    },
+    "embedding_bag backward": (
+        lambda g, i, o, b, s: aten._embedding_bag_backward(
+            g, i, o, b, s, s, 6, False, 1, False, None
+        ),
+        (normal(3, 3), IDS, STARTS, *aten._embedding_bag(TABLE, IDS, STARTS, False, 1)[1:3]),
+    ),
+    "embedding_bag backward of its weights": (
+        lambda g, t, i, o, b: aten._embedding_bag_per_sample_weights_backward(g, t, i, o, b, 0),
+        (normal(3, 3), TABLE, IDS, STARTS, aten._embedding_bag(TABLE, IDS, STARTS, False, 1)[1]),
+    ),
     "median with NaN": (lambda x: x.median(0), (ROWS.masked_fill(ROWS > 1, float("nan")),)),
 }
 

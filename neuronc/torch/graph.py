@@ -24,6 +24,7 @@ from neuronc.frontend.mlir import new_context
 from neuronc.torch.build import Build
 from neuronc.torch.elements import ELEMENT_OF, tensor_type
 from neuronc.torch.emission import Walk
+from neuronc.torch.flexible import spell_out
 from neuronc.torch.layouts import walk_from_owners
 from neuronc.torch.nodes import flat_outputs
 from neuronc.torch.objections import check_graph
@@ -78,6 +79,7 @@ def emit_graph(
     Raises:
         UnsupportedError: some operations have no emitter; it lists all of them.
     """
+    spell_out(graph)
     walk_from_owners(graph)
     check_graph(graph)
     with new_context(), ir.Location.unknown() as unknown:

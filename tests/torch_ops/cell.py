@@ -36,7 +36,9 @@ exported_program._collect_all_valid_cia_ops = functools.cache(
 )
 """Torch lists all its operations anew for each export, which takes longer than all else here."""
 WORKS, REFUSED, WRONG, CRASHED, NO_GRAPH = "works", "refused", "wrong", "crashed", "no graph"
-RANDOM = {"empty", "empty_like", "empty_permuted", "empty_strided", "new_empty"}
+RANDOM = {
+    *("empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"),
+}
 """Operations whose values mean nothing."""
 SAMPLES_MAX = 60
 """Of an operation, among which some are chosen."""

@@ -42,6 +42,15 @@ def test_types_and_ranks_at_the_edge_work(only: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "only", ["vdot", "std_mean", "logsumexp", "dist", "nn_functional_normalize"]
+)
+def test_complex_numbers_have_real_sizes(only: str) -> None:
+    cells = [attempt(s) for s in samples(torch.complex64, 2, only, exact=True)]
+    assert cells
+    assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
+
+
+@pytest.mark.parametrize(
     "only",
     [
         *("linalg_svd", "linalg_eigh", "linalg_eig", "linalg_qr", "linalg_pinv", "matrix_exp"),

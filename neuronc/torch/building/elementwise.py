@@ -88,12 +88,29 @@ class Elementwise(Movement):
         if element == "i1":
             return self.compare("NE", x, self.like(0, x))
         if is_complex(element_of(x)) and not is_complex(element):
-            part = element_of(x)[len("complex<") : -1]
-            return self.convert(self.one("real", [x], shape_of(x), part), element)
+            return self.convert(self.real(x), element)
         if is_float(element_of(x)) and element in _NARROW:
             # What is out of range wraps around in torch, and would saturate in StableHLO.
             x = self.one("convert", [x], shape_of(x), "i32")
         return self.one("convert", [x], shape_of(x), element)
+
+    def real(self, x: Value) -> Value:
+        """The real part; of real numbers themselves."""
+        return x if (part := part_of(x)) == element_of(x) else self._part("real", x, part)
+
+    def magnitude(self, x: Value) -> Value:
+        """|x|, of complex numbers too, and real."""
+        return self._part("abs", x, part_of(x))
+
+    def conjugate(self, x: Value) -> Value:
+        """The complex conjugate; of real numbers themselves."""
+        if (part := part_of(x)) == element_of(x):
+            return x
+        negated = self.unary("negate", self._part("imag", x, part))
+        return self.one("complex", [self.real(x), negated], shape_of(x), element_of(x))
+
+    def _part(self, name: str, x: Value, part: str) -> Value:
+        return self.one(name, [x], shape_of(x), part)
 
     def compare(self, direction: str, x: Value, y: Value) -> Value:
         """Compare two tensors of one type: EQ, NE, LT, LE, GT, GE."""
@@ -112,6 +129,12 @@ class Elementwise(Movement):
     def select(self, chosen: Value, x: Value, y: Value) -> Value:
         """X where chosen, else y."""
         return self.one("select", [chosen, x, y], shape_of(x), element_of(x))
+
+
+def part_of(x: Value) -> str:
+    """The element of the parts of complex numbers; of others, their own."""
+    element = element_of(x)
+    return element[len("complex<") : -1] if is_complex(element) else element
 
 
 def _bits(array: NDArray[Any]) -> NDArray[Any]:

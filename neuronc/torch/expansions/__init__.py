@@ -17,6 +17,7 @@ from neuronc.torch.expansions import (
     linear_algebra,
     loss,
     order,
+    quantize,
     sampling,
     special,
     strided,
@@ -37,4 +38,5 @@ ROOMS = (
     bags,
     loss,
     gradients,
+    quantize,
 )

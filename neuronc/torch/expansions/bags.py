@@ -1,4 +1,4 @@
-"""Sums, means and maxima of rows in groups: by a matrix that says which row is in which."""
+"""Rows of a table: in groups, by a matrix that says which row is in which; and of one length."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ aten: Any = torch.ops.aten
 SUM, MEAN, MAX = 0, 1, 2
 
 
-def _members(offsets: Tensor, count: int, bags: int) -> tuple[Tensor, Tensor]:
-    """member[B, L]: whether row l is in bag b; and the bag of each row."""
+def bag_of(offsets: Tensor, count: int, bags: int) -> Tensor:
+    """The bag of each of `count` rows."""
     row = torch.arange(count)
     starts = offsets[:bags].to(torch.int64)
-    bag = (starts.unsqueeze(0) <= row.unsqueeze(1)).sum(1) - 1
-    return bag.unsqueeze(0) == torch.arange(bags).unsqueeze(1), bag
+    return (starts.unsqueeze(0) <= row.unsqueeze(1)).sum(1) - 1
 
 
 @expands("_embedding_bag", "_embedding_bag_forward_only")
@@ -30,7 +29,8 @@ def embedding_bag(
     """Rows of a table, folded bag by bag; then what the gradient needs."""
     bags = offsets.shape[0] - include_last_offset
     count = indices.shape[0]
-    member, bag = _members(offsets, count, bags)
+    bag = bag_of(offsets, count, bags)
+    member = bag.unsqueeze(0) == torch.arange(bags).unsqueeze(1)
     kept = member & (indices != padding_idx) if padding_idx >= 0 else member
     rows = weight.index_select(0, indices)
     size = kept.sum(1)
@@ -51,6 +51,16 @@ def embedding_bag(
         size = size if mode == MEAN else torch.zeros_like(size)  # As torch has them, for a sum.
         largest = size.to(indices.dtype)
     return made.to(weight.dtype), bag.to(indices.dtype), size.to(indices.dtype), largest
+
+
+@expands("embedding_renorm")
+def embedding_renorm(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """A table whose rows that are looked up are shortened to a length at most."""
+    index = indices.reshape(-1)
+    rows = weight.index_select(0, index)
+    length = aten.linalg_vector_norm(rows, norm_type, [1], True)
+    shorter = torch.where(length > max_norm, rows * (max_norm / (length + 1e-7)), rows)
+    return weight.index_put([index], shorter)
 
 
 _START = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -float("inf"), "min": float("inf")}

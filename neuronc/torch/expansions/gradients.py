@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuronc.torch.expansions.bags import MAX, MEAN
+from neuronc.torch.expansions.bags import MAX, MEAN, bag_of
 from neuronc.torch.table import expands
 
 aten: Any = torch.ops.aten
@@ -136,3 +136,30 @@ def embedding_bag_backward(
     return aten.embedding_dense_backward(
         rows, indices, num_weights, padding_idx, scale_grad_by_freq
     )
+
+
+@expands("_embedding_bag_backward")
+def embedding_bag_backward_of(
+    grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bag_size: Tensor,
+    largest: Tensor, num_weights: int, scale_grad_by_freq: bool, mode: int, sparse: bool,
+    per_sample_weights: Tensor | None, padding_idx: int = -1,
+) -> Tensor:  # fmt: skip
+    """The same; torch may leave it out which bag a row is in."""
+    if sparse:
+        return NotImplemented
+    bag = bag_of(offsets, indices.shape[0], offsets.shape[0])
+    return embedding_bag_backward(
+        grad, indices, bag, bag_size, largest, num_weights, scale_grad_by_freq, mode,
+        per_sample_weights, padding_idx,
+    )  # fmt: skip
+
+
+@expands("_embedding_bag_per_sample_weights_backward")
+def embedding_bag_weights_backward(
+    grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor,
+    mode: int, padding_idx: int = -1,
+) -> Tensor:  # fmt: skip
+    """What one row of each bag was multiplied by: the row times the gradient of its bag."""
+    bag = bag_of(offsets, indices.shape[0], offsets.shape[0])
+    made = (grad.index_select(0, bag) * weight.index_select(0, indices)).sum(1)
+    return made if padding_idx < 0 else torch.where(indices == padding_idx, 0, made)

@@ -25,10 +25,16 @@ def mm(s: Scope, x: Value, y: Value) -> Value:
     return product(s, x, y)
 
 
-@aten("dot", "vdot", "mv")
+@aten("dot", "mv")
 def dot(s: Scope, x: Value, y: Value) -> Value:
     """x[..., K] @ y[K]."""
     return s.b.dot(x, y, ((), ()), ([len(shape_of(x)) - 1], [0]), opmath(element_of(x)))
+
+
+@aten("vdot")
+def vdot(s: Scope, x: Value, y: Value) -> Value:
+    """The conjugate of x[K] @ y[K]."""
+    return dot(s, s.b.conjugate(x), y)
 
 
 @aten("addmm", "baddbmm", "addmv")
@@ -167,7 +173,7 @@ def cdist(s: Scope, x: Value, y: Value, p: float, mode: int | None = None) -> Va
     ys = b.broadcast(y, (*batch, n, k))
     left = b.broadcast_in_dim(xs, full, [*range(rank + 1), rank + 2])
     right = b.broadcast_in_dim(ys, full, [*range(rank), rank + 1, rank + 2])
-    return p_norm(b, b.unary("abs", b.subtract(left, right)), p, [rank + 2])
+    return p_norm(b, b.magnitude(b.subtract(left, right)), p, [rank + 2])
 
 
 def p_norm(b: Build, size: Value, p: float, dims: list[int]) -> Value:

@@ -45,7 +45,6 @@ CHLO: dict[str, str] = {
     "atan": "atan",
     "atanh": "atanh",
     "cosh": "cosh",
-    "digamma": "digamma",
     "erf": "erf",
     "erfc": "erfc",
     "erfinv": "erf_inv",
@@ -97,6 +96,14 @@ for _torch_name, _name in UNARY.items():
 for _torch_name, _name in CHLO.items():
     EMITTERS[f"aten.{_torch_name}.default"] = _chlo(_name)
 EMITTERS["aten.special_erfinv.default"] = EMITTERS["aten.erfinv.default"]
+
+
+@aten("digamma")
+def digamma(s: Scope, x: Value) -> Value:
+    """The derivative of log gamma; at zero it is infinite on the side that the zero is on."""
+    b, y = s.b, s.wide(s.cast(x))
+    pole = b.divide(b.like(-1, y), y)
+    return s.narrow(b.select(b.compare("EQ", y, b.like(0, y)), pole, b.chlo("digamma", y)))
 
 
 def _computed(function: Callable[[Build, Value], Value]) -> Emitter:

@@ -8,7 +8,7 @@ from typing import cast
 
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value, element_of, shape_of
-from neuronc.torch.elements import NUMPY_OF, is_float
+from neuronc.torch.elements import NUMPY_OF, is_complex, is_float
 from neuronc.torch.ops.contraction import p_norm
 from neuronc.torch.scope import Scope, axes, axis, opmath
 from neuronc.torch.table import aten
@@ -175,6 +175,8 @@ def variance(b: Build, x: Value, dims: list[int], correction: float) -> tuple[Va
     count = prod(shape_of(x)[d] for d in dims)
     mean = b.reshape(mean_of(b, x, dims), kept)
     apart = b.subtract(x, b.broadcast(mean, shape_of(x)))
+    if is_complex(element_of(x)):
+        apart = b.magnitude(apart)
     total = b.reshape(b.fold("add", b.multiply(apart, apart), 0, dims), kept)
     return b.divide(total, b.like(max(count - correction, 0), total)), mean
 
@@ -225,7 +227,8 @@ def vector_norm(
     dtype: object = None,
 ) -> Value:
     """The p-norm over some dimensions."""
-    size = s.b.unary("abs", s.cast(x, opmath(s.out.element)))
+    wide = s.wide(x) if is_complex(element_of(x)) else s.cast(x, opmath(s.out.element))
+    size = s.b.convert(s.b.magnitude(wide), opmath(s.out.element))
     if ord == float("-inf"):
         return _finish(s, s.b.fold("minimum", size, float("inf"), axes(dim, x)))
     return _finish(s, p_norm(s.b, size, ord, axes(dim, x)))
@@ -233,12 +236,12 @@ def vector_norm(
 
 @aten("logsumexp")
 def logsumexp(s: Scope, x: Value, dim: Dims, keepdim: bool = False) -> Value:
-    """The log of the sum of exponentials, with the largest taken out."""
+    """The log of the sum of exponentials, with the largest (real part) taken out."""
     b, y = s.b, s.cast(x, opmath(s.out.element))
     dims = axes(dim, y)
-    top = b.fold("maximum", y, float("-inf"), dims)
+    top = b.fold("maximum", b.real(y), float("-inf"), dims)
     infinite = b.compare("EQ", b.unary("abs", top), b.like(float("inf"), top))
-    safe = b.select(infinite, b.like(0, top), top)
+    safe = b.convert(b.select(infinite, b.like(0, top), top), element_of(y))
     kept = [d for d in range(len(shape_of(y))) if d not in dims]
     moved = b.subtract(y, b.broadcast_in_dim(safe, shape_of(y), kept))
     total = b.fold("add", b.unary("exponential", moved), 0, dims)

@@ -10,10 +10,10 @@ import torch
 
 from neuronc.torch.build import Build
 from neuronc.torch.building.values import Value, element_of, shape_of
-from neuronc.torch.elements import NUMPY_OF, is_complex
+from neuronc.torch.elements import NUMPY_OF
 from neuronc.torch.ops.indexing import COMBINE, take
 from neuronc.torch.scope import Scope, axis
-from neuronc.torch.table import aten, prims
+from neuronc.torch.table import Operand, aten, prims
 
 Sizes = Sequence[int]
 
@@ -35,9 +35,9 @@ def same(s: Scope, x: Value, *_: object, **__: object) -> Value:
 
 
 @aten("_to_copy", "to.dtype", "to.dtype_layout", "type_as", "to.device", "_to_dense")
-def to_copy(s: Scope, x: Value, *_: object, **__: object) -> Value:
-    """The elements in another type."""
-    return s.b.convert(x, s.out.element)
+def to_copy(s: Scope, x: Operand, *_: object, **__: object) -> Value:
+    """The elements in another type; `vmap` leaves numbers as they are."""
+    return s.cast(x)
 
 
 @prims("convert_element_type")
@@ -343,8 +343,4 @@ def col2im(
 @aten("_conj", "conj_physical", "resolve_conj", "resolve_neg", "_conj_physical")
 def conj(s: Scope, x: Value) -> Value:
     """The complex conjugate, where the name says so."""
-    if not is_complex(element_of(x)) or "resolve" in str(s.node.target):
-        return x
-    part = element_of(x)[len("complex<") : -1]
-    parts = [s.b.one(name, [x], shape_of(x), part) for name in ("real", "imag")]
-    return s.b.one("complex", [parts[0], s.b.unary("negate", parts[1])], shape_of(x), s.out.element)
+    return x if "resolve" in str(s.node.target) else s.b.conjugate(x)
