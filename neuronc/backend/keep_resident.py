@@ -95,7 +95,7 @@ class _Choice:
         return [v for v in (*made, *inputs) if v in read and element_type(v.type).engine]
 
     def _start(self) -> None:
-        """Take values, the smallest first, as long as all that live together leave a quarter of SBUF."""
+        """Take values, the smallest first, while all that live together leave a quarter of SBUF."""
         budget = self.hw.sbuf_bytes_per_partition * 3 // 4
         for value in sorted(self.options, key=lambda v: prod(shape_of(v))):
             if not self.options[value]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from neuronc.dialects.program import KernelOp
 from neuronc.dialects.tile import DmaOp, ForOp, TileOp, block_type
@@ -27,6 +27,8 @@ class Overwrites:
 
     def __init__(self, hw: Generation, tiled: Tiled) -> None:
         self._hw, self._tiled = hw, tiled
+        self._blocks: dict[KernelOp, Block] = {}
+        """What was asked for before: meanwhile no kernel changes."""
 
     def may(self, kernel: KernelOp, operand: int, result: int) -> bool:
         """Whether `result` may be computed in the buffer of `operand`."""
@@ -36,9 +38,14 @@ class Overwrites:
         same = prod(shape_of(source)) == prod(shape_of(target))
         if not same or element_type(source) != element_type(target):
             return False
-        block = self._tiled.of(kernel, self._hw).body.block
+        block = self._block(kernel)
         inputs = len(kernel.body.block.args)
         return _matched(block.args[operand], block.args[inputs + result])
+
+    def _block(self, kernel: KernelOp) -> Block:
+        if kernel not in self._blocks:
+            self._blocks[kernel] = self._tiled.of(kernel, self._hw).body.block
+        return self._blocks[kernel]
 
 
 def _matched(source: SSAValue, target: SSAValue) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
+from operator import attrgetter
 
 from xdsl.ir import Block
 
@@ -28,7 +32,7 @@ class Storage:
     offset: int = 0
     number: int = -1
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Size of the value."""
         return prod(self.shape) * self.element.bytes
@@ -39,13 +43,18 @@ def arrange(temporaries: list[Storage]) -> int:
     placed: list[Storage] = []
     top = 0
     for storage in sorted(temporaries, key=lambda s: -s.bytes):
-        clashes = [p for p in placed if p.first < storage.last and storage.first < p.last]
-        start = 0
-        for other in sorted(clashes, key=lambda p: p.offset):
-            if other.offset - start >= storage.bytes:
+        storage.offset = _first_fit(storage, placed)
+        insort(placed, storage, key=attrgetter("offset"))
+        top = max(top, storage.offset + storage.bytes)
+    return top
+
+
+def _first_fit(storage: Storage, placed: Sequence[Storage]) -> int:
+    """The first offset beside those `placed`, by offset, that are alive at the same time."""
+    start, first, last, size = 0, storage.first, storage.last, storage.bytes
+    for other in placed:
+        if other.first < last and first < other.last:
+            if other.offset - start >= size:
                 break
             start = max(start, -(-(other.offset + other.bytes) // ALIGN_BYTES) * ALIGN_BYTES)
-        storage.offset = start
-        placed.append(storage)
-        top = max(top, start + storage.bytes)
-    return top
+    return start
