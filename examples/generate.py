@@ -100,7 +100,9 @@ class Generator:
         self.cache = StaticCache(config=self.model.config, max_cache_len=self.length)
         # A sliding layer counts its positions in Python, and each token would be a program of its
         # own. Here every layer keeps all positions, and the model's mask keeps to the window.
-        self.cache.layers = [StaticLayer(max_cache_len=self.length) for _ in self.cache.layers]
+        cast(Any, self.cache).layers = [
+            StaticLayer(max_cache_len=self.length) for _ in self.cache.layers
+        ]
         config = self.model.config
         heads = getattr(config, "num_key_value_heads", config.num_attention_heads)
         width = getattr(config, "head_dim", None)
@@ -195,7 +197,7 @@ def _generate(
 
 def _end_tokens(model: Any) -> set[int]:
     end = getattr(model.generation_config, "eos_token_id", None)
-    return set(end) if isinstance(end, list | tuple) else {end} - {None}
+    return {end} if isinstance(end, int) else set(cast(Sequence[int], end or ()))
 
 
 def _figures(
