@@ -53,6 +53,44 @@ def _window(q, k, v):
     return jnp.einsum("bhqk,bhkd->bhqd", weights, v)
 
 
+def _gemma(q, k, v):
+    """A soft cap, and a window of keys as the conjunction of two comparisons: Gemma 2's."""
+    scores = 30 * jnp.tanh(_dense_scores(q, k) / 30)
+    behind = jnp.arange(q.shape[2])[:, None] - jnp.arange(k.shape[2])
+    near = (behind >= 0) & (behind < 40)
+    weights = jax.nn.softmax(jnp.where(near, scores, -2.38e38)).astype(v.dtype)
+    return jnp.einsum("bhqk,bhkd->bhqd", weights, v)
+
+
+def _library_window(q, k, v):
+    return jax.nn.dot_product_attention(q, k, v, is_causal=True, local_window_size=(40, 0))
+
+
+def _safe_rows(q, k, v, mask):
+    """0 for a row that shows nothing, as torch decomposes its safe softmax."""
+    scores = jnp.where(mask, _dense_scores(q, k), -jnp.inf)
+    some = jnp.any(scores != -jnp.inf, -1, keepdims=True)
+    weights = jnp.where(some, jax.nn.softmax(scores), 0)
+    return jnp.einsum("bhqk,bhkd->bhqd", weights, v)
+
+
+def _safe_sums(q, k, v, mask):
+    """The same, by a maximum and a sum that are finite, and a product for the division."""
+    scores = jnp.where(mask, _dense_scores(q, k), -jnp.inf)
+    top = scores.max(-1, keepdims=True)
+    powers = jnp.exp(scores - jnp.where(top == -jnp.inf, 0, top))
+    total = powers.sum(-1, keepdims=True)
+    weights = powers / jnp.where(total == 0, 1, total)
+    return jnp.einsum("bhqk,bhkd->bhqd", weights, v)
+
+
+def _reciprocal(q, k, v):
+    scores = _dense_scores(q, k)
+    powers = jnp.exp(scores - scores.max(-1, keepdims=True))
+    weights = powers * (1 / powers.sum(-1, keepdims=True))
+    return jnp.einsum("bhqk,bhkd->bhqd", weights, v)
+
+
 def _dense_scores(q, k):
     return jnp.einsum("bhqd,bhkd->bhqk", q, k) / np.sqrt(q.shape[-1])
 
@@ -94,6 +132,12 @@ CASES: dict[str, tuple[Callable[..., jax.Array], Arrays]] = {
     "deep": (_causal, _qkv(1, (1, 1), 150, 150, 256)),
     "odd": (_causal, _qkv(1, (3, 3), 131, 257, 48)),
     "window": (_window, _qkv(1, (2, 2), 300, 300, 32)),
+    "window and cap": (_gemma, _qkv(1, (2, 2), 300, 300, 32)),
+    "window of jax.nn": (_library_window, _swapped(_qkv(1, (4, 2), 300, 300, 32))),
+    "safe rows": (_safe_rows, [*_qkv(1, (2, 2), 64, 1300, 32), _some(1, 1, 64, 1300)]),
+    "safe sums": (_safe_sums, [*_qkv(1, (2, 2), 64, 1300, 32), _some(1, 1, 64, 1300)]),
+    "safe sums, online": (_safe_sums, [*_qkv(1, (1, 1), 64, 2500, 32), _some(1, 1, 64, 2500)]),
+    "reciprocal": (_reciprocal, _qkv(1, (2, 2), 100, 100, 64)),
     "jax.nn": (_library, _swapped(_qkv(2, (4, 2), 96, 96, 32))),
     "jax.nn with a mask": (
         _library_mask,
@@ -128,6 +172,12 @@ def _bound(
     return exact, 8 * unit * (np.sqrt(depth) + np.sqrt(keys)) * float(np.nanmax(np.abs(exact)))
 
 
+def _moved_max(arrays: Arrays, result: np.ndarray, scores: int) -> int:
+    """Bytes between HBM and the chip: all once, but a mask or bias at most once for each score."""
+    beside = sum(a.itemsize * scores for a in arrays[3:])
+    return sum(a.nbytes for a in arrays[:3]) + result.nbytes + beside
+
+
 def _kernels(compiled: neuronc.Compiled) -> list[str]:
     return [kernel.name for kernel in compiled.model.kernels]
 
@@ -141,6 +191,9 @@ def test_attention_is_one_kernel_and_as_exact_as_its_types(name: str) -> None:
     exact, bound = _bound(function, arrays, 2.0**-24)
     np.testing.assert_array_equal(np.isnan(ours), np.isnan(exact))
     assert np.nanmax(np.abs(ours - exact)) <= bound
+    q, k = (a.size // a.shape[-1] for a in arrays[:2])
+    scores = q * k // (arrays[1].shape[0] * min(arrays[1].shape[1:3]))
+    assert compiled.report.hbm_moved_bytes <= _moved_max(arrays, ours, scores)
 
 
 @pytest.mark.parametrize("kind", [ml_dtypes.bfloat16, np.float16], ids=["bf16", "f16"])
@@ -164,6 +217,13 @@ def test_a_causal_mask_saves_nearly_half() -> None:
     arrays = [a.astype(ml_dtypes.bfloat16) for a in _qkv(1, (1, 1), 2048, 2048, 64)]
     full, causal = (neuronc.compile(jax.jit(f).lower(*arrays)).report for f in (_dense, _causal))
     assert causal.tensor_flops < 0.65 * full.tensor_flops
+
+
+def test_a_window_costs_what_it_shows_and_not_what_it_hides() -> None:
+    arrays = [a.astype(ml_dtypes.bfloat16) for a in _qkv(1, (1, 1), 2048, 2048, 64)]
+    full, near = (neuronc.compile(jax.jit(f).lower(*arrays)).report for f in (_dense, _gemma))
+    # 40 keys before 128 queries are two tiles of 16, and transposes are of these too.
+    assert near.tensor_flops < 0.2 * full.tensor_flops
 
 
 def test_no_scores_reach_hbm() -> None:

@@ -2,6 +2,7 @@
 
     s = dot(q, k);  c = elementwise ops on s;  e = exp(c - max(c));  p = e / sum(e);  o = dot(p, v)
 
+A softmax may be safe, as PyTorch has it for masks: 0 and not NaN where a row's scores are all -inf.
 The ops in between may see the scores transposed and reshaped, as producers do; each value keeps
 its `layout`: what its dimensions walk of the first contraction's result. Everything is refused
 (None) that is not certain: a score that something else reads, a maximum over other axes, an
@@ -31,26 +32,50 @@ from neuronc.passes.atoms import (
     normal,
     table_of,
 )
-from neuronc.passes.attributes import ints
+from neuronc.passes.attributes import ints, string
 from neuronc.passes.functions import function_name, is_elementwise, reduction_of
 from neuronc.passes.views import is_view_op, splat_of
 from neuronc.passes.visibility import Visible, visible_of
 
 OPS_MAX = 64
 """Ops that may lie between the two contractions."""
-SCORE, MAXIMUM, FINITE, SHIFTED, EXPONENTIAL, TOTAL, WEIGHT = range(7)
-"""What a value between the contractions is."""
+SCORE, MAXIMUM, FINITE, BOUND, SHIFTED, EXPONENTIAL, TOTAL, INVERSE, WEIGHT = range(9)
+"""What a value between the contractions is; a bound is a maximum, or 0 where that is -inf."""
+LOW, SHOWN, EMPTY, SOME, NOTHING, DIVISOR, SAFE = range(9, 16)
+"""Of a safe softmax: -inf or not, rows of only such or not, a sum of 0, that as 1, the weights."""
 _SOFTMAX: Mapping[tuple[str, tuple[int | None, ...], tuple[float, ...]], int] = {
     ("subtract", (SCORE, MAXIMUM), ()): SHIFTED,
+    ("subtract", (SCORE, BOUND), ()): SHIFTED,
     ("exponential", (SHIFTED,), ()): EXPONENTIAL,
     ("divide", (EXPONENTIAL, TOTAL), ()): WEIGHT,
+    ("divide", (EXPONENTIAL, DIVISOR), ()): SAFE,
+    ("divide", (None, TOTAL), (1.0,)): INVERSE,
+    ("multiply", (EXPONENTIAL, INVERSE), ()): WEIGHT,
+    ("multiply", (INVERSE, EXPONENTIAL), ()): WEIGHT,
     ("maximum", (MAXIMUM, None), (-np.inf,)): MAXIMUM,
     ("maximum", (None, MAXIMUM), (-np.inf,)): MAXIMUM,
     # max = isfinite(max) ? max : 0 changes only rows that are NaN or 0 / 0 either way.
     ("is_finite", (MAXIMUM,), ()): FINITE,
-    ("select", (FINITE, MAXIMUM, None), (0.0,)): MAXIMUM,
+    ("select", (FINITE, MAXIMUM, None), (0.0,)): BOUND,
+    ("EQ", (MAXIMUM, None), (-np.inf,)): EMPTY,
+    ("select", (EMPTY, None, MAXIMUM), (0.0,)): BOUND,
+    ("EQ", (TOTAL, None), (0.0,)): NOTHING,
+    ("select", (NOTHING, None, TOTAL), (1.0,)): DIVISOR,
+    ("EQ", (SCORE, None), (-np.inf,)): LOW,
+    ("NE", (SCORE, None), (-np.inf,)): SHOWN,
+    ("not", (LOW,), ()): SHOWN,
+    ("not", (SOME,), ()): EMPTY,
+    ("select", (EMPTY, None, WEIGHT), (0.0,)): SAFE,
+    ("select", (SOME, WEIGHT, None), (0.0,)): SAFE,
 }
 """(op, what its operands are, the numbers beside them) to what it makes."""
+_REDUCTIONS = {
+    SCORE: ("maximum", -np.inf, MAXIMUM),
+    EXPONENTIAL: ("add", 0.0, TOTAL),
+    LOW: ("and", 1.0, EMPTY),
+    SHOWN: ("or", 0.0, SOME),
+}
+"""What is reduced to (function, what it starts with, what that makes)."""
 Layout = tuple[Dim, ...]
 Stop = Callable[[SSAValue], bool]
 
@@ -78,6 +103,8 @@ class Attention:
     """The selects whose predicate compares positions."""
     keys: Pieces = ()
     """The part of the scores that the softmax runs over."""
+    safe: bool = False
+    """Whether the weights of a row are 0 where all its scores are -inf."""
 
 
 def read_attention(
@@ -127,6 +154,8 @@ class _Reader:
     roles: dict[SSAValue, tuple[int, SSAValue]] = field(
         default_factory=dict[SSAValue, tuple[int, SSAValue]]
     )
+    shift: int | None = None
+    """Whether a maximum or a bound is subtracted from the scores; both is no softmax."""
     latest: SSAValue | None = None
     """The end of the chain so far: an op that reads an earlier score is no link of it."""
 
@@ -152,7 +181,7 @@ class _Reader:
         if name == "convert":
             self.roles[result] = (role, root)
             return element_type(result).is_float and self._is_float(op.operands[0])
-        if role == SCORE and set(roles) <= {SCORE, None}:
+        if role == SCORE and set(roles) <= {SCORE, None} and name != "compare":
             if any(self.roles[v][1] is not self.latest for v in sources):
                 return False
             self.it.chain.append(op)
@@ -163,7 +192,8 @@ class _Reader:
         if made is None:
             return False
         self.roles[result] = (made, root)
-        return len({self.roles[v][1] for v in sources}) == 1
+        same = len({self.roles[v][1] for v in sources}) == 1
+        return same and self._shifts_once(made, roles)
 
     def _softmax(
         self, op: Operation, name: str, roles: list[int | None], known: list[SSAValue | None]
@@ -173,10 +203,18 @@ class _Reader:
         numbers = [float(s) for s in splats if s is not None]
         if len(numbers) != len(splats):
             return None
-        return _SOFTMAX.get((name, tuple(roles), tuple(numbers)))
+        spelled = string(op, "comparison_direction") if name == "compare" else name
+        return _SOFTMAX.get((spelled, tuple(roles), tuple(numbers)))
+
+    def _shifts_once(self, made: int, roles: list[int | None]) -> bool:
+        """Whether all exponentials are of one difference, and a divisor is of those of a bound."""
+        if made == SHIFTED:
+            self.shift = roles[1] if self.shift is None else None
+            return self.shift is not None
+        return made != DIVISOR or self.shift == BOUND
 
     def _reduce(self, op: ReduceOp) -> bool:
-        """A maximum of scores or a sum of exponentials over the keys."""
+        """A maximum of scores, a sum of exponentials, or whether there are any, over the keys."""
         source = self._known(op.operands[0])
         initial = splat_of(op.operands[1])
         if source is None or initial is None:
@@ -184,11 +222,10 @@ class _Reader:
         role, root = self.roles[source]
         if root is not self.latest:
             return False
-        wanted = {SCORE: ("maximum", -np.inf, MAXIMUM), EXPONENTIAL: ("add", 0.0, TOTAL)}
         layout = self._layout(op.operands[0], source)
-        if role not in wanted or layout is None:
+        if role not in _REDUCTIONS or layout is None:
             return False
-        name, identity, made = wanted[role]
+        name, identity, made = _REDUCTIONS[role]
         if reduction_of(op) != name or float(initial) != identity:
             return False
         over = ints(op, "dimensions")
@@ -270,8 +307,10 @@ class _Reader:
         self.it.weight = at = 0 if known[0] is not None else 1
         source = known[at]
         assert source is not None
-        if self.roles[source][0] != WEIGHT:
+        role, _ = self.roles[source]
+        if role not in (WEIGHT, SAFE):
             return False
+        self.it.safe = role == SAFE
         layout = self._layout(self.it.value.operands[at], source)
         if layout is None:
             return False

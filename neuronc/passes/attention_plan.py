@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from xdsl.ir import Operation
 
 from neuronc.dtypes import ElementType
@@ -210,20 +211,39 @@ def _is_nothing(space: Space, it: Attention, op: Operation) -> bool:
     """Whether hidden scores vanish: -inf, or a number far below what every row shows besides."""
     number = hidden_number(op)
     if number == float("-inf"):
-        return True
-    lone = all(o is op or scale_of(o) is not None for o in it.chain)
-    return number <= HIDDEN_MAX and lone and _shows_each_row(space, op)
+        return all(_keeps_infinity(o) for o in it.chain[it.chain.index(op) + 1 :])
+    first = next(i for i, o in enumerate(it.chain) if o in it.visible)
+    masks = [o for o in it.chain[first:] if scale_of(o) is None]
+    known = all(o in it.visible and hidden_number(o) <= HIDDEN_MAX for o in masks)
+    given = {o for o, _ in it.loads}
+    return known and not given.intersection(it.chain[:first]) and _shows_each_row(space, it)
 
 
-def _shows_each_row(space: Space, op: Operation) -> bool:
-    """Whether every row has a key that the predicate shows."""
-    step, last = space.stride(op, KEYS), space.extent(KEYS) - 1
-    rows = [*zip(space.strides(op, ROWS), space.extents(ROWS), strict=True)]
-    least = space.accesses[op].offset + sum(min(0, s * (n - 1)) for s, n in rows)
-    most = space.accesses[op].offset + sum(max(0, s * (n - 1)) for s, n in rows)
-    if shown_inverted(op):
-        return most + min(0, step * last) < 0
-    return least + max(0, step * last) >= 0
+def _keeps_infinity(op: Operation) -> bool:
+    """Whether an op of the chain leaves a score that is -inf as it is."""
+    if function_name(op) == "select":
+        return any(splat_of(v) == float("-inf") for v in op.operands[1:])
+    return scale_of(op) is not None or function_name(op) == "add"
+
+
+def _shows_each_row(space: Space, it: Attention) -> bool:
+    """Whether every row has a key that all predicates show."""
+    rows = space.extents(ROWS)
+    first = np.zeros(rows, np.int64)
+    last = np.full(rows, space.extent(KEYS) - 1)
+    for op in it.visible:
+        sign = -1 if shown_inverted(op) else 1
+        steps = np.array(space.strides(op, ROWS)).reshape(-1, *[1] * len(rows))
+        number = space.accesses[op].offset + (steps * np.indices(rows)).sum(0)
+        # A key shows where this number and its own add up to 0 or more.
+        number, step = sign * number + min(sign, 0), sign * space.stride(op, KEYS)
+        if step > 0:
+            first = np.maximum(first, -(number // step))
+        elif step < 0:
+            last = np.minimum(last, number // -step)
+        else:
+            last = np.where(number < 0, -1, last)
+    return bool((first <= last).all())
 
 
 def parts_of(depth: int, partitions: int) -> list[tuple[int, int]]:

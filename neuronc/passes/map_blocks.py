@@ -25,6 +25,7 @@ from neuronc.numerics import REDUCTIONS
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
 from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
+from neuronc.passes.cover import cover_of, is_scattered
 from neuronc.passes.functions import map_function, reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile
 from neuronc.passes.map_windows import Covered, Walk
@@ -99,7 +100,7 @@ class MapBlocks:
 
     def _columns(self) -> int:
         """Widest block of this kernel."""
-        values = len(self._accesses) + len(self._ops)
+        values = self._values()
         widest = max(element(op.results[0]).bytes for op in self._ops)
         return min(columns_max(values, max(widest, 4), self._hw), BLOCK_COLUMNS)
 
@@ -111,8 +112,14 @@ class MapBlocks:
         return not any(isinstance(s, View) and s.source in rows for s in sources)
 
     def _resident_max(self) -> int:
-        values = len(self._accesses) + len(self._ops)
-        return columns_max(values, 4, self._hw)
+        return columns_max(self._values(), 4, self._hw)
+
+    def _values(self) -> int:
+        """Blocks that lie on chip at once; two for a load that a cover may bring."""
+        loads = self._accesses.values()
+        sizes = [*self._space.rows, *(self._space.shape[d] for d in self._space.reduced)]
+        covers = sum(is_scattered(a.strides, sizes) for a in loads)
+        return len(loads) + covers + len(self._ops)
 
     def _streams(self, op: Operation) -> bool:
         return isinstance(op, ReduceOp) or self._level(op.results[0]) == FULL
@@ -187,8 +194,26 @@ class MapBlocks:
             self._iota(ref, kind, access, tile, frame)
         else:
             buffer = self._body.buffers[access.source]
-            self._dma(ref, kind, replace(access, source=buffer), tile, frame, store=False)
+            self._bring(ref, kind, replace(access, source=buffer), key.element, tile, frame)
         return ref, kind
+
+    def _bring(
+        self, ref: Ref, kind: Kind, access: Strided, type_: ElementType, tile: Tile, frame: Frame
+    ) -> None:
+        """Load a block: as it lies, or the run that covers it."""
+        step, free = split(access, tile, kind)
+        cover = cover_of(free, frame.partitions, type_, self._hw)
+        if cover is None:
+            self._dma(ref, kind, access, tile, frame, store=False)
+            return
+        assert access.source is not None
+        start = tile.offset(access.strides) + access.offset + cover.first
+        whole = self._b.alloc(frame.partitions, cover.columns, type_)
+        window = (access.source, start, step)
+        lanes = (0, frame.partitions)
+        self._b.transfer(whole, Affine(), lanes, window, ((1, cover.columns),), False)
+        laid = ref[shape_pairs([n for _, n in cover.pairs])]
+        self._b.cast(laid, whole.at(-cover.first, cover.pairs))
 
     def _covered(self, key: Load, tile: Tile) -> Covered:
         """What the windows of a tile cover."""

@@ -15,6 +15,7 @@ reshapes of the result too, which the kernel then writes as they want it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -33,6 +34,7 @@ from neuronc.passes.attention_plan import fits
 from neuronc.passes.attention_space import space_of
 from neuronc.passes.classify import ATTENTION, CONTRACT, CONTROL, is_source, kind_of
 from neuronc.passes.extract import extract
+from neuronc.passes.split_masks import split_masks
 from neuronc.passes.views import is_view_op
 
 
@@ -63,10 +65,13 @@ def _visit(block: Block, hw: Generation) -> bool:
     return found
 
 
-def _match(score: DotGeneralOp, order: dict[Operation, int], hw: Generation) -> bool:
+def _match(score: DotGeneralOp, order: Mapping[Operation, int], hw: Generation) -> bool:
     it = read_attention(score, order, is_source)
     if it is None or kind_of(it.value) != CONTRACT:
         return False
+    if split_masks(op for op, _ in it.loads):
+        assert score.parent is not None
+        return _match(score, {op: i for i, op in enumerate(score.parent.ops)}, hw)
     trail: list[SSAValue] = [it.value.results[0]]
     while (after := _lone_view(trail[-1])) is not None:
         trail.append(after)

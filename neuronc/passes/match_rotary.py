@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from xdsl.context import Context
@@ -128,27 +129,71 @@ def _sign(b: Before, kind: ElementType, shape: Shape, at: int, signs: tuple[int,
 
 
 def _match(op: Operation, tables: _Tables) -> bool:
+    op.operands = _before_views(op)
     return _match_halves(op, tables) or _match_products(op, tables)
+
+
+def _before_views(op: Operation) -> list[SSAValue]:
+    """The operands; what only gets another shape after elementwise ops is computed in that."""
+    known: dict[tuple[SSAValue, Shape], SSAValue] = {}
+    return [_reshaped(Before(op), _unshaped(v), shape_of(v), known) for v in op.operands]
+
+
+def _unshaped(value: SSAValue) -> SSAValue:
+    """What a value is a reshape of, whichever op that is; or the value itself."""
+    op = value.owner
+    if isinstance(op, BroadcastInDimOp):
+        to = ints(op, "broadcast_dimensions")
+        ordered = to == sorted(to) and prod(shape_of(op.operands[0])) == prod(shape_of(value))
+        return op.operands[0] if ordered else value
+    return op.operands[0] if isinstance(op, ReshapeOp) else value
+
+
+def _reshaped(
+    b: Before, value: SSAValue, shape: Shape, known: dict[tuple[SSAValue, Shape], SSAValue]
+) -> SSAValue:
+    """A value in another shape, and what it is computed from too."""
+    op, key = value.owner, (value, shape)
+    if shape_of(value) == shape or key in known:
+        return known.get(key, value)
+    if isinstance(op, (NegateOp, *_SINKING)) and value.has_one_use():
+        operands = [_reshaped(b, v, shape, known) for v in op.operands]
+        known[key] = b.add(type(op), operands, [tensor(shape, element_type(value))])
+    else:
+        known[key] = b.reshape(value, shape)
+    return known[key]
 
 
 def _match_halves(op: Operation, tables: _Tables) -> bool:
     """A concatenate of two views, of which one may be negated."""
     low, high = (-1 if isinstance(v.owner, NegateOp) else 1 for v in op.operands)
     parts = [v.owner.operands[0] if isinstance(v.owner, NegateOp) else v for v in op.operands]
-    users = [use.operation for use in op.results[0].uses]
     at = integer(op, "dimension")
-    if not all(isinstance(u, MultiplyOp) and u.operands[0] is not u.operands[1] for u in users):
-        return False
     swap = _swap(parts, at)
-    if swap is None or not users:
+    if swap is None or not _is_multiplied(op.results[0]):
         return False
+    for user in [use.operation for use in op.results[0].uses]:
+        if isinstance(user, ReshapeOp):
+            _sink(user, op.results[0])
+    users = [u.operation for u in op.results[0].uses if isinstance(u.operation, MultiplyOp)]
     shape = _split(shape_of(op.results[0]), at)
     _, swapped = swap.emit(Before(op), shape)
     for user in users:
         other = next(v for v in user.operands if v is not op.results[0])
         table = tables.signed(other, at, (low, high), True)
-        _sink(user, Before(user).elementwise("multiply", swapped, table), at)
+        _sink(user, Before(user).elementwise("multiply", swapped, table))
     return True
+
+
+def _is_multiplied(value: SSAValue) -> bool:
+    """Whether products with something else read a value, through reshapes, and nothing besides."""
+    users = [use.operation for use in value.uses]
+    return bool(users) and all(
+        _is_multiplied(u.results[0])
+        if isinstance(u, ReshapeOp)
+        else isinstance(u, MultiplyOp) and u.operands[0] is not u.operands[1]
+        for u in users
+    )
 
 
 def _match_products(op: Operation, tables: _Tables) -> bool:
@@ -199,31 +244,31 @@ def _emit_products(
     replace(op, b.reshape(b.elementwise("add", *products), whole))
 
 
-def _sink(op: Operation, value: SSAValue, at: int) -> None:
-    """Replace `op` by `value`, its result with the parts apart, and go on with what reads it."""
+def _sink(op: Operation, value: SSAValue) -> None:
+    """Replace `op` by `value`, its result in another shape, and go on with what reads it."""
     whole = shape_of(op.results[0])
     users = [use.operation for use in op.results[0].uses]
     replace(op, Before(op).reshape(value, whole))
     for user in dict.fromkeys(users):
         if isinstance(user, _SINKING) and shape_of(user.results[0]) == whole:
             b = Before(user)
-            operands = [_apart(b, v, at) for v in user.operands]
+            operands = [_apart(b, v, shape_of(value)) for v in user.operands]
             kind = tensor(shape_of(value), element_type(user.results[0]))
             made = type(user).create(
                 operands=operands, result_types=[kind], attributes=dict(user.attributes)
             )
             assert user.parent is not None
             user.parent.insert_op_before(made, user)
-            _sink(user, made.results[0], at)
+            _sink(user, made.results[0])
 
 
-def _apart(b: Before, value: SSAValue, at: int) -> SSAValue:
-    """A value with its parts apart; a product that nothing else reads is computed so."""
-    op, shape = value.owner, _split(shape_of(value), at)
+def _apart(b: Before, value: SSAValue, shape: Shape) -> SSAValue:
+    """A value in another shape; a product that nothing else reads is computed so."""
+    op = value.owner
     if isinstance(op, ReshapeOp) and shape_of(op.operands[0]) == shape:
         return op.operands[0]
     if isinstance(op, MultiplyOp) and value.has_one_use() and is_elementwise(op):
-        return b.elementwise("multiply", *(_apart(b, v, at) for v in op.operands))
+        return b.elementwise("multiply", *(_apart(b, v, shape) for v in op.operands))
     return b.reshape(value, shape)
 
 
@@ -244,7 +289,7 @@ def _after(value: SSAValue) -> Before:
 
 
 def _swap(parts: Sequence[SSAValue], at: int) -> _Swap | None:
-    """The value of which the parts are the second and the first half."""
+    """The value of which the parts are the second and the first half, or the odd and the even."""
     source = _common(parts)
     if source is None or shape_of(parts[0]) != shape_of(parts[1]):
         return None
@@ -255,12 +300,13 @@ def _swap(parts: Sequence[SSAValue], at: int) -> _Swap | None:
     for d, n in enumerate(size):
         if n % 2 or n == 0:
             continue
-        inner = _split(size, d)
-        whole = dense(source, size).reshaped(inner)
-        assert whole is not None
-        seen = whole.transformed(lambda a, axis=d: np.flip(a, axis)).reshaped(shape)
-        if seen is not None and _same(seen, wanted, at):
-            return _Swap(source, inner, d)
+        halves, pairs = _split(size, d), (*size[:d], n // 2, 2, *size[d + 1 :])
+        for inner, axis in ((halves, d), (pairs, d + 1)):
+            whole = dense(source, size).reshaped(inner)
+            assert whole is not None
+            seen = whole.transformed(lambda a, axis=axis: np.flip(a, axis)).reshaped(shape)
+            if seen is not None and _same(seen, wanted, at):
+                return _Swap(source, inner, axis)
     return None
 
 

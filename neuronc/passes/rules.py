@@ -83,9 +83,16 @@ def _attentions() -> tuple[Rule, ...]:
         "mask": "behind a mask that is data, as of padding",
         "cap": "with a soft cap of the scores",
         "shared-keys": "with heads of queries that share keys and values",
+        "safe": "with weights of 0 where a whole row of scores is -inf",
+        "safe-sums": "with a maximum and a sum that are finite there",
+        "reciprocal": "with a product for the softmax's division",
     }
     made = '{kind = "attention"}'
-    return tuple(Rule("match-attention", name, sees, made) for name, sees in rows.items())
+    joint = "a mask of which a part compares positions"
+    return (
+        *(Rule("match-attention", name, sees, made) for name, sees in rows.items()),
+        Rule("match-attention", "joint-masks", joint, removes="stablehlo.and"),
+    )
 
 
 RULES = (
@@ -101,6 +108,12 @@ RULES = (
         "match-rotary",
         "products",
         "a rotary embedding of two halves, computed apart",
+        removes="stablehlo.concatenate",
+    ),
+    Rule(
+        "match-rotary",
+        "pairs",
+        "a rotary embedding of neighbours",
         removes="stablehlo.concatenate",
     ),
     *_attentions(),

@@ -5,8 +5,10 @@
     %m = constant dense<0.0> : 128x512xf32     (a splat: one stored element)
 
 Producers write these by habit, and each that is left costs a pass over an array. Of constants it
-folds only splats: an array that is stored whole stays what it is. The transpose of a product, as
-gradients of weights are written, becomes the product of its operands in the other order.
+folds only splats: an array that is stored whole stays what it is, but for positions, 0, 1, 2 ..,
+that are compared, as in masks: they become an iota, of which a mask is known. The transpose of a
+product, as gradients of weights are written, becomes the product of its operands in the other
+order.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from neuronc.dialects.stablehlo.control import (
 from neuronc.dialects.stablehlo.movement import (
     BroadcastInDimOp,
     ConcatenateOp,
+    IotaOp,
     ReshapeOp,
     TransposeOp,
 )
@@ -43,7 +46,7 @@ from neuronc.dialects.types import element_type, is_tensor, shape_of
 from neuronc.numerics import FUNCTIONS, cast
 from neuronc.passes.attributes import integer, ints, string
 from neuronc.passes.classify import CONTROL
-from neuronc.passes.functions import function_name
+from neuronc.passes.functions import function_name, is_elementwise
 from neuronc.passes.rewriting import Before, replace
 from neuronc.passes.views import is_view_op, splat_of
 
@@ -113,6 +116,31 @@ def _fold(op: Operation) -> np.ndarray | None:
     else:
         return None
     return np.broadcast_to(np.asarray(value).astype(kind.numpy), shape)
+
+
+def _positions(op: Operation) -> list[SSAValue] | None:
+    """Stored numbers a, a + 1, a + 2 .. that only elementwise ops read: a + iota."""
+    assert isinstance(op, ConstantOp)
+    kind, shape = element_type(op.results[0]), shape_of(op.results[0])
+    array = op.value.array
+    if op.value.data.name or len(shape) != 1 or shape[0] < 2 or not kind.is_integer:
+        return None
+    if not kind.engine or not _is_computed_with(op.results[0]):
+        return None
+    wide = array.astype(np.int64)
+    if not np.array_equal(wide, wide[0] + np.arange(len(wide))):
+        return None
+    b, type_ = Before(op), op.results[0].type
+    count = b.add(IotaOp, [], [type_], {"iota_dimension": 0})
+    return [b.elementwise("add", count, b.splat(array[0], shape, kind)) if array[0] else count]
+
+
+def _is_computed_with(value: SSAValue) -> bool:
+    """Whether elementwise ops read a value, through views or not, and nothing else does."""
+    users = [use.operation for use in value.uses]
+    return bool(users) and all(
+        _is_computed_with(u.results[0]) if is_view_op(u) else is_elementwise(u) for u in users
+    )
 
 
 def _identity_view(op: Operation) -> list[SSAValue] | None:
@@ -228,6 +256,7 @@ def _reduced_along_nothing(op: Operation) -> list[SSAValue] | None:
 
 
 _RULES: dict[type[Operation], Callable[[Operation], list[SSAValue] | None]] = {
+    ConstantOp: _positions,
     ReshapeOp: _identity_view,
     TransposeOp: _transpose,
     BroadcastInDimOp: _identity_view,

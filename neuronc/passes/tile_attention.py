@@ -43,7 +43,7 @@ from neuronc.passes.tile_attention_load import Head, Loader
 from neuronc.passes.tile_attention_scores import Scores
 
 _FLOAT = BY_NAME["f32"]
-_LARGEST = 3.4028234663852886e38
+_LARGEST, _SMALLEST = 3.4028234663852886e38, 2.0**-126
 STEPS_TOGETHER = 256
 """Most steps of all heads that are one pipeline; more are a loop over heads, filled for each."""
 STAGES = 2
@@ -294,9 +294,18 @@ class AttentionLowering:
             self._divide(step, psum, total)
 
     def _divide(self, step: Step, sums: Operand, total: Operand) -> None:
-        """Store sums / total: a division of one number a row is cheaper than one of each."""
+        """Store sums / total: a division of one number a row is cheaper than one of each.
+
+        The sum of a row that shows nothing is 0. Where a safe softmax makes that 0, it divides by
+        the smallest normal number instead: all other sums are at least 1, by their largest score.
+        """
         inverse = self._column(step, _INVERSE)
-        self._b.map("divide", inverse, total, immediate=1.0, immediate_at=0)
+        if self._it.safe:
+            words: dict[str, object] = {"function0": "maximum", "immediate0": _SMALLEST}
+            words |= {"function1": "divide", "immediate1": 1.0, "reverse0": 0, "reverse1": 1}
+            self._b.append(MapPairOp, (inverse, total), slots=("dst", "src"), **words)
+        else:
+            self._b.map("divide", inverse, total, immediate=1.0, immediate_at=0)
         out = self._outs[self._stored % STORES]
         self._stored += 1
         factor = (inverse[0], _walk(inverse, self._width))
