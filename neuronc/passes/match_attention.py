@@ -6,11 +6,24 @@
     program.fusion {kind = "attention"} { ... }
 
 It applies to what computes that, however written: see `attention.py` for what lies between, and
-`attention_space.py` for heads that share keys. It leaves alone scores or weights that anything else
-reads (a training step keeps them), other axes, and operations between that are not elementwise,
-such as a random mask made elsewhere; and keys and values of one head that do not fit in SBUF.
-Comparisons of positions come along, so that a causal mask is known and not loaded; transposes and
-reshapes of the result too, which the kernel then writes as they want it.
+`attention_space.py` for heads that share keys. Comparisons of positions come along, so that a
+causal mask or a window is known and not loaded; transposes and reshapes of the result too, which
+the kernel then writes as they want it. Of the ways to write attention,
+
+  causal, sliding window             fused: a mask by position costs what it shows
+  mask or bias that is data          fused: read by tile, once for each head
+  grouped or one head of keys        fused: keys are loaded once for all that share them
+  soft cap (Gemma 2), scaled before  fused: applied to each block of scores
+  safe softmax (PyTorch)             fused: rows that show nothing are 0
+  rotary embedding, either way       a kernel before this one, see match-rotary
+  weights that are a result          not: they are written anyway, as a training step keeps them
+  dropout                            not: its random mask is of weights, in HBM, as large as they
+  a mask of exponentials             not: their sum is not that of what the maximum is of
+  no maximum, or another             not: what overflows in the program would not in the kernel
+  division after the values          not: the exponentials are rounded where weights would be
+  a column beside the scores (sinks) not: their concatenate is no elementwise operation
+  keys and values of two types       not: what transposes one's blocks has the other's PSUM tile
+  keys and values of a head > SBUF   not: they stay on chip for all its queries
 """
 
 from __future__ import annotations
