@@ -1,44 +1,27 @@
 """Where the time of a compiled model goes on its target: the timelines of its kernels, added up.
 
 A pure function of the artifact: the same records, queues and waits that `compile` reports on.
-Kernels run one after the other, each when the last record of the one before has ended: what decides
-which kernel is next, and that all of the one before is done, is the host's program. A loop counts
-as often as it is known or assumed to run, and of a branch the costliest counts.
+Kernels run one after the other (`calls.py`), each when the last record of the one before has ended.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuronc.artifact.compulsory import calls_of, compulsory_bytes
-from neuronc.artifact.model import Artifact, Call, Step, While
+from neuronc.artifact.model import Artifact
+from neuronc.calls import Placed, Repeat, Run
 from neuronc.hardware import GENERATIONS, Generation
 from neuronc.isa.table import DMA_QUEUES, Engine
-from neuronc.timeline import DMA_BUSY, Floats, Timeline, simulate
+from neuronc.timeline import Floats, Timeline, simulate
+from neuronc.waiting import critical_path, exposed_dma
 
 _TOP = 10
-
-
-@dataclass(frozen=True)
-class Placed:
-    """One call of a kernel in the run of the program."""
-
-    kernel: int
-    start_seconds: float
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """The iterations of a loop after its first one."""
-
-    start_seconds: float
-    seconds: float
-    times: int
 
 
 @dataclass(frozen=True)
@@ -128,7 +111,7 @@ def profile_of(artifact: Artifact, ramp: bool = False, trips: int = 1) -> Profil
     timelines: dict[int, Timeline] = {}
     for kernel in dict.fromkeys(call.kernel for call in calls_of(artifact.program)):
         timelines[kernel] = simulate(artifact.kernels[kernel].streams, hw, ramp)
-    run = _Run(timelines, trips)
+    run = Run(timelines, trips)
     run.place(artifact.program)
     counts = dict(run.counts)
     sums = _Sums()
@@ -154,65 +137,6 @@ def profile_of(artifact: Artifact, ramp: bool = False, trips: int = 1) -> Profil
         hbm_compulsory_bytes=compulsory_bytes(artifact, trips),
         hbm_peak_bytes=hw.hbm_bytes_per_second * run.now,
     )
-
-
-@dataclass
-class _Run:
-    """A run of the program as far as it has come."""
-
-    timelines: Mapping[int, Timeline]
-    trips: int
-    now: float = 0.0
-    calls: list[Placed] = field(default_factory=list[Placed])
-    repeats: list[Repeat] = field(default_factory=list[Repeat])
-    counts: Counter[int] = field(default_factory=Counter[int])
-    assumed: int = 0
-
-    def place(self, steps: Sequence[Step]) -> None:
-        """Run steps one after the other."""
-        for step in steps:
-            if isinstance(step, Call):
-                self.calls.append(Placed(step.kernel, self.now))
-                self.counts[step.kernel] += 1
-                self.now += self.timelines[step.kernel].seconds
-            elif isinstance(step, While):
-                self._loop(step)
-            else:
-                branches = [self._fork() for _ in step.branches]
-                for branch, inside in zip(branches, step.branches, strict=True):
-                    branch.place(inside)
-                if branches:
-                    self._join(max(branches, key=lambda branch: branch.now), self.now)
-
-    def _loop(self, loop: While) -> None:
-        """The condition and the body once in full; then how long the other iterations take."""
-        trips = self.trips if loop.trips is None else loop.trips
-        self.assumed += loop.trips is None
-        begin, first = self.now, self._fork()
-        first.place((*loop.condition, *loop.body) if trips else ())
-        last = self._fork()
-        last.place(loop.condition)
-        again = first.now - begin
-        self._join(first, begin)
-        for kernel, count in first.counts.items():
-            self.counts[kernel] += count * max(trips - 1, 0)
-        if trips > 1:
-            self.repeats.append(Repeat(self.now, (trips - 1) * again, trips - 1))
-            self.now += (trips - 1) * again
-        self._join(last, begin)
-
-    def _fork(self) -> _Run:
-        """A run that goes on from here by itself."""
-        return _Run(self.timelines, self.trips, self.now)
-
-    def _join(self, part: _Run, begin: float) -> None:
-        """Go on after what ran from `begin` on, which now runs from here."""
-        shift = self.now - begin
-        self.calls += [Placed(c.kernel, c.start_seconds + shift) for c in part.calls]
-        self.repeats += [Repeat(r.start_seconds + shift, r.seconds, r.times) for r in part.repeats]
-        self.counts += part.counts
-        self.assumed += part.assumed
-        self.now += part.now - begin
 
 
 def _seconds_by_name() -> defaultdict[str, float]:
@@ -244,63 +168,6 @@ class _Sums:
 def peak_flops_per_second(hw: Generation) -> float:
     """Of the tensor engine in bf16: two a cell of the array and cycle."""
     return 2.0 * hw.partitions * hw.stationary_columns_max * hw.tensor_hz
-
-
-def exposed_dma(line: Timeline) -> float:
-    """Seconds while the DMA engines move something and no compute engine works."""
-    compute = [(t.start, t.stop) for e, t in line.tracks.items() if e not in DMA_QUEUES]
-    moving = [(t.start, t.start + t.busy) for e, t in line.tracks.items() if e in DMA_QUEUES]
-    return _covered([*compute, *moving]) - _covered(compute)
-
-
-def critical_path(line: Timeline) -> dict[Engine, Floats]:
-    """Per record, how much of the kernel's time it is to blame for; the sum is all of it.
-
-    Walks back from the record that ends last: to the record that each waited for, else to the one
-    before it in its queue or, among transfers, on the DMA engines.
-    """
-    blame = {engine: np.zeros(len(track.start)) for engine, track in line.tracks.items()}
-    if not blame:
-        return blame
-    engine = max(line.tracks, key=lambda e: float(line.tracks[e].stop[-1]))
-    position = len(blame[engine]) - 1
-    stops = {e: t.stop.tolist() for e, t in line.tracks.items()}
-    causes = {e: t.cause.tolist() for e, t in line.tracks.items()}
-    awaited = {e: t.awaited.tolist() for e, t in line.tracks.items()}
-    before = _transfers_before(line)
-    while True:
-        stop, cause = stops[engine][position], causes[engine][position]
-        at = engine, position
-        if cause >= 0:
-            engine, position = Engine(cause), awaited[engine][position]
-        elif cause == DMA_BUSY and at in before:
-            engine, position = before[at]
-        else:
-            position -= 1
-        blame[at[0]][at[1]] = stop - (stops[engine][position] if position >= 0 else 0.0)
-        if position < 0:
-            return blame
-
-
-def _transfers_before(line: Timeline) -> dict[tuple[Engine, int], tuple[Engine, int]]:
-    """The transfer that the DMA engines did before each one."""
-    queues = [(e, line.tracks[e].start) for e in DMA_QUEUES if e in line.tracks]
-    order = sorted(
-        (start, engine, i) for engine, starts in queues for i, start in enumerate(starts.tolist())
-    )
-    each = [(engine, i) for _, engine, i in order]
-    return dict(zip(each[1:], each[:-1], strict=True))
-
-
-def _covered(spans: Sequence[tuple[Floats, Floats]]) -> float:
-    """Length of the union of half-open intervals."""
-    if not spans:
-        return 0.0
-    starts, stops = (np.concatenate([span[i] for span in spans]) for i in range(2))
-    order = np.argsort(starts, kind="stable")
-    starts, stops = starts[order], np.maximum.accumulate(stops[order])
-    reached = np.concatenate([[0.0], stops[:-1]])
-    return float(np.maximum(stops - np.maximum(starts, reached), 0).sum())
 
 
 def _busy(line: Timeline) -> dict[str, float]:

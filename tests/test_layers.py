@@ -18,7 +18,7 @@ LAYERS = (
     ("numerics",),
     ("isa",),
     ("artifact", "timeline"),
-    ("dialects", "runtime"),
+    ("calls", "dialects", "runtime", "waiting"),
     ("frontend", "passes"),
     ("backend",),
     ("inputs", "rolled", "stages"),
