@@ -17,15 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import cast
 
-from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block, Operation, OpResult, Region, SSAValue
+from xdsl.ir import Block, Operation, Region, SSAValue
 
 from neuronc.artifact.model import Buffer, BufferKind, Step
-from neuronc.backend.lifetime import ancestor, readers, root, spans
+from neuronc.backend.lifetime import root
 from neuronc.backend.overwrite import Overwrites
+from neuronc.backend.reuse import Reuse, is_captured
 from neuronc.backend.signature import signature
 from neuronc.backend.steps import Branch, Loop, Planned, Run, numbered
 from neuronc.backend.storage import Storage, arrange
@@ -37,8 +37,8 @@ from neuronc.dialects.stablehlo.weight import Handle
 from neuronc.dialects.tile import integer_in
 from neuronc.dialects.types import element_type, shape_of, tensor
 from neuronc.hardware import Generation
+from neuronc.passes.cluster import callee_of
 from neuronc.passes.count_trips import TRIPS
-from neuronc.passes.tile_index import ties_of
 from neuronc.passes.tiled import Tiled
 
 
@@ -57,14 +57,14 @@ class Plan:
 def plan(module: ModuleOp, hw: Generation, tiled: Tiled) -> Plan:
     """Plan `@main`, adding the copy kernels it needs to the module."""
     main = next(op for op in module.body.block.ops if isinstance(op, FuncOp))
-    return _Planner(module, main, Overwrites(hw, tiled)).run()
+    return _Planner(module, main, Reuse(module, main, Overwrites(hw, tiled))).run()
 
 
 @dataclass
 class _Planner:
     module: ModuleOp
     main: FuncOp
-    overwrites: Overwrites
+    reuse: Reuse
     storage: dict[SSAValue, Storage] = field(default_factory=dict[SSAValue, Storage])
     wanted: dict[SSAValue, Storage] = field(default_factory=dict[SSAValue, Storage])
     storages: list[Storage] = field(default_factory=list[Storage])
@@ -73,12 +73,6 @@ class _Planner:
 
     def run(self) -> Plan:
         """Walk the program once; then give temporaries their offsets."""
-        self._span = spans(self.main.body.block)
-        ops = self.module.body.block.ops
-        self._made = {_symbol(k): k for k in ops if isinstance(k, KernelOp)}
-        self._tied = {
-            name: any(ties_of(op) for op in k.body.block.ops) for name, k in self._made.items()
-        }
         block = self.main.body.block
         for i, argument in enumerate(block.args):
             self.storage[argument] = self._make(BufferKind.INPUT, i, argument)
@@ -117,7 +111,7 @@ class _Planner:
             if number < 0 or number in donors:
                 continue
             same = (info.shape, info.dtype) == (outputs[number].shape, outputs[number].dtype)
-            if same and self._may_overwrite(argument, values[number], block):
+            if same and self.reuse.may_overwrite(argument, values[number], block):
                 donors[number] = argument
         return donors
 
@@ -127,7 +121,7 @@ class _Planner:
         block = op.parent if op is not None else None
         made = Storage(kind, index, shape_of(value), element_type(value), block)
         if op is not None:
-            made.first, made.last = self._span[op]
+            made.first, made.last = self.reuse.span[op]
         self.storages.append(made)
         return made
 
@@ -141,7 +135,7 @@ class _Planner:
         if not isinstance(op, Operation) or op.parent is not block or base in self.wanted:
             return
         self.wanted[base] = target
-        before = self._continued(base)
+        before = self.reuse.continued(base)
         if before is not None:
             self._want(before, target, block)
 
@@ -177,12 +171,12 @@ class _Planner:
         return found
 
     def _touch(self, storage: Storage, op: Operation) -> None:
-        start, stop = self._span[op]
+        start, stop = self.reuse.span[op]
         while storage.block is not None and op.parent is not storage.block:
             parent = op.parent_op()
             assert parent is not None
             op = parent
-            start, stop = self._span[op]
+            start, stop = self.reuse.span[op]
         storage.first, storage.last = min(storage.first, start), max(storage.last, stop)
 
     def _target(self, value: SSAValue, op: Operation) -> Storage:
@@ -191,15 +185,12 @@ class _Planner:
         self._touch(target, op)
         return target
 
-    def _is_tied(self, op: CallOp) -> bool:
-        return self._tied[_callee(op)]
-
     def _call(self, op: CallOp) -> list[Planned]:
         steps: list[Planned] = []
         inputs = [self._read(v, op) for v in op.operands]
         outputs: list[Storage] = []
         for i, result in enumerate(op.results):
-            if i == 0 and self._is_tied(op):
+            if i == 0 and self.reuse.is_tied(op):
                 target, copied = self._in_place(op, inputs[0])
                 inputs[0] = target
                 steps += copied
@@ -207,44 +198,22 @@ class _Planner:
                 target = self._target(result, op)
             self.storage[result] = target
             outputs.append(target)
-        steps.append(Run(self._kernel(_callee(op)), (*inputs, *outputs)))
+        steps.append(Run(self._kernel(callee_of(op)), (*inputs, *outputs)))
         return steps
 
     def _in_place(self, op: CallOp, source: Storage) -> tuple[Storage, list[Planned]]:
         """The buffer that a tied kernel updates: its operand's, or a copy of it."""
         wanted = self.wanted.get(op.results[0])
         mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
-        dead = self._dies_at(op.operands[0], op)
+        dead = self.reuse.dies_at(op.operands[0], op)
         if wanted is source or (wanted is None and mine and dead):
             return source, []
         target = self._target(op.results[0], op)
         return target, [self._copy(source, target)]
 
-    def _continued(self, value: SSAValue) -> SSAValue | None:
-        """The operand that `value`'s op, an update or a loop, may turn into it in its buffer."""
-        op = value.owner
-        if isinstance(op, CallOp) and self._is_tied(op) and value is op.results[0]:
-            return op.operands[0] if self._dies_at(op.operands[0], op) else None
-        if isinstance(op, WhileOp):
-            operand = op.operands[list(op.results).index(cast(OpResult, value))]
-            dead = self._dies_at(operand, op) and not _is_captured(operand, op)
-            return operand if dead else None
-        return None
-
-    def _dies_at(self, value: SSAValue, op: Operation) -> bool:
-        """Whether nothing in the block reads the value's buffer after `op`."""
-        base = root(value)
-        block = op.parent
-        assert block is not None
-        local = isinstance(base.owner, Operation) and base.owner.parent is block
-        if base.owner is not block and not local:
-            return False
-        return all(self._span[ancestor(u, block)][1] <= self._span[op][1] for u in readers(base))
-
     def _copy(self, source: Storage, target: Storage) -> Planned:
         name = f"copy_{source.element.name}_{prod(source.shape)}"
-        if name not in self._tied:
-            self._tied[name] = False
+        if name not in self.kernels:
             self.module.body.block.add_op(_copy_kernel(name, source))
         return Run(self._kernel(name), (source, target))
 
@@ -268,7 +237,7 @@ class _Planner:
 
     def _spare(self, like: Storage, op: Operation) -> Storage:
         made = Storage(BufferKind.TEMPORARY, 0, like.shape, like.element, op.parent)
-        made.first, made.last = self._span[op]
+        made.first, made.last = self.reuse.span[op]
         self.storages.append(made)
         return made
 
@@ -283,7 +252,7 @@ class _Planner:
         for value, result in zip(op.operands, op.results, strict=True):
             source = self._read(value, op)
             mine = source.kind is BufferKind.TEMPORARY and source.block is op.parent
-            dead = self._dies_at(value, op) and not _is_captured(value, op)
+            dead = self.reuse.dies_at(value, op) and not is_captured(value, op)
             reuse = mine and dead and source not in (*carries, *asked)
             carry = self.wanted.get(result) or (source if reuse else self._temporary(result, op))
             self._touch(carry, op)
@@ -306,43 +275,10 @@ class _Planner:
         end = body.last_op
         assert end is not None
         for argument, value, carry in zip(body.args, end.operands, carries, strict=True):
-            if self._may_overwrite(argument, value, body):
+            if self.reuse.may_overwrite(argument, value, body):
                 self._want(value, carry, body)
         steps = self._block(body)
         return steps + self._copies(list(end.operands), carries, end)
-
-    def _may_overwrite(self, argument: SSAValue, value: SSAValue, body: Block) -> bool:
-        """Whether the first op that computes `value` in place is the last to read `argument`.
-
-        That op may read it itself, if it writes each byte after it has read it.
-        """
-        base = root(value)
-        op = base.owner
-        while isinstance(op, Operation) and op.parent is body:
-            before = self._continued(base)
-            if before is None:
-                break
-            base = root(before)
-            op = base.owner
-        if base is argument:
-            return True
-        if not isinstance(op, Operation) or op.parent is not body:
-            return False
-        start = self._span[op][0]
-        others = [u for u in readers(argument) if u is not op]
-        before = all(self._span[ancestor(u, body)][1] <= start for u in others)
-        return before and self._overwrites(argument, base)
-
-    def _overwrites(self, argument: SSAValue, value: SSAValue) -> bool:
-        """Whether the op that makes `value` may read `argument` from the memory it writes."""
-        op = value.owner
-        assert isinstance(op, Operation)
-        read = [i for i, v in enumerate(op.operands) if root(v) is argument]
-        if not read or not isinstance(op, CallOp):
-            return not read
-        number = list(op.results).index(cast(OpResult, value))
-        kernel = self._made.get(_callee(op))
-        return kernel is not None and all(self.overwrites.may(kernel, i, number) for i in read)
 
     def _case(self, op: Operation) -> list[Planned]:
         index = self._read(op.operands[0], op)
@@ -360,24 +296,6 @@ class _Planner:
             branches.append(steps + self._copies(list(end.operands), targets, end))
         # An if's first region is for true; as a number, true is 1.
         return [Branch(index, branches[::-1] if isinstance(op, IfOp) else branches)]
-
-
-def _is_captured(value: SSAValue, op: Operation) -> bool:
-    """Whether something inside the op's regions reads the value's buffer."""
-    assert op.parent is not None
-    return any(u is not op and ancestor(u, op.parent) is op for u in readers(root(value)))
-
-
-def _callee(op: CallOp) -> str:
-    callee = op.attributes["callee"]
-    assert isinstance(callee, SymbolRefAttr)
-    return callee.root_reference.data
-
-
-def _symbol(op: KernelOp) -> str:
-    name = op.attributes["sym_name"]
-    assert isinstance(name, StringAttr)
-    return name.data
 
 
 def _copy_kernel(name: str, like: Storage) -> KernelOp:
