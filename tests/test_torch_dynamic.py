@@ -182,7 +182,7 @@ def test_custom_operations_are_listed_together_until_they_are_registered(library
         left, right = s.b.multiply(x, s.b.like(t, x)), s.b.multiply(y, s.b.like(1 - t, y))
         return [s.b.add(left, right), s.b.subtract(x, y)]
 
-    with pytest.raises(neuronc.NeuroncError, match="1 operations"):
+    with pytest.raises(neuronc.NeuroncError, match="1 operation is not supported"):
         neuronc.torch.compile_model(Blends(), pair)
 
     @neuronc.torch.register(library.other.default)
@@ -194,6 +194,21 @@ def test_custom_operations_are_listed_together_until_they_are_registered(library
     for ours, compiled, theirs in zip(found, run(*pair), Blends()(*pair), strict=True):
         torch.testing.assert_close(torch.from_numpy(np.array(ours)), theirs)
         torch.testing.assert_close(compiled, theirs)
+
+
+def test_an_operation_that_changes_its_arguments_is_refused_by_its_name(library: Any) -> None:
+    @torch.library.custom_op("neuronc_test::double_", mutates_args={"x"})
+    def double_(x: torch.Tensor) -> None:
+        x.mul_(2)
+
+    def model(x: Any) -> Any:
+        y = x + 1
+        double_(y)
+        return y
+
+    said = r"1 operation is not supported:\n *neuronc_test\.double_\.default at .*: it changes its"
+    with pytest.raises(torch._dynamo.exc.BackendCompilerFailed, match=said):
+        torch.compile(model, backend=backend)(X)
 
 
 class Sequence(nn.Module):

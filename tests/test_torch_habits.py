@@ -232,3 +232,88 @@ def test_gradients_of_an_embedding_are_shared_by_frequency() -> None:
     for one in (torch.compile(table, backend=neuronc), reference):
         one(ids).square().sum().backward()
     torch.testing.assert_close(table.weight.grad, reference.weight.grad, **FLOAT32)
+
+
+class Normed(nn.Sequential):
+    """A layer with weights, and one with running means."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 4), nn.BatchNorm1d(4))
+
+
+def test_a_copy_has_weights_of_its_own() -> None:
+    run, x = torch.compile(Normed(), backend=neuronc), torch.randn(5, 6)
+    run.eval()
+    before = run(x)
+    twin = copy.deepcopy(run)
+    with torch.no_grad():
+        next(twin.parameters()).mul_(2)
+    torch.testing.assert_close(run(x), before)
+    torch.testing.assert_close(twin(x), twin._orig_mod(x), **FLOAT32)
+
+
+@pytest.mark.parametrize("assign", [False, True], ids=["copied", "assigned"])
+def test_weights_that_are_loaded_are_seen_by_the_next_call(assign: bool) -> None:
+    """After training steps; into the model's memory, or as other tensors."""
+    model, x = Normed(), torch.randn(5, 6)
+    run, optimiser = torch.compile(model, backend=neuronc), torch.optim.SGD(model.parameters(), 0.1)
+    for _ in range(2):
+        run(x).square().mean().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    saved = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    trained = run.eval()(x)
+    other = Normed().eval()
+    for state, wanted in ((other.state_dict(), other(x)), (saved, trained)):
+        model.load_state_dict(state, assign=assign)
+        torch.testing.assert_close(run(x), wanted, **FLOAT32)
+
+
+def test_a_small_last_batch_is_compiled_once() -> None:
+    """Gradients are gathered over the batches of three epochs, as in eager.
+
+    With the second size torch makes a graph of any size, which takes the first one too from then.
+    """
+    programs: list[Any] = []
+    model = Normed()
+    reference = copy.deepcopy(model)
+    run = torch.compile(model, backend=neuronc, options={"observe": programs.append})
+    data, made = torch.randn(10, 6), []
+    for _ in range(3):
+        for batch in torch.utils.data.DataLoader(data, batch_size=4):
+            for one in (run, reference):
+                one(batch).square().mean().backward()
+        made.append(len(programs))
+    assert made == [4, 6, 6]
+    for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, **FLOAT32)
+    torch.testing.assert_close(model[1].running_var, reference[1].running_var, **FLOAT32)
+
+
+def test_autocast_trains_in_bfloat16() -> None:
+    """Beside eager in autocast, which is as far from float32 as that."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16), nn.Linear(16, 4))
+    exact, reference = copy.deepcopy(model), copy.deepcopy(model)
+    x, labels = torch.randn(5, 8), torch.tensor([0, 1, 2, 3, 0])
+    for one, enabled in (
+        (torch.compile(model, backend=neuronc), True),
+        (reference, True),
+        (exact, False),
+    ):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = functional.cross_entropy(one(x), labels)
+        loss.backward()
+    rows = (model.named_parameters(), reference.parameters(), exact.parameters())
+    for (name, ours), theirs, wanted in zip(*rows, strict=True):
+        allowed = FACTOR * (theirs.grad - wanted.grad).abs().max()
+        assert (ours.grad - wanted.grad).abs().max() <= allowed, name
+
+
+def test_inference_mode_and_training_take_turns() -> None:
+    model, x = nn.Linear(6, 4), torch.randn(5, 6)
+    run = torch.compile(model, backend=neuronc)
+    for _ in range(2):
+        with torch.inference_mode():
+            torch.testing.assert_close(run(x), model(x), **FLOAT32)
+        run(x).sum().backward()
+    torch.testing.assert_close(model.bias.grad, torch.full((4,), 10.0))

@@ -16,6 +16,8 @@ from neuronc.torch.nodes import attribute, leaves, needed
 from neuronc.torch.ops import emitter_of
 from neuronc.torch.table import CUSTOM, DROPOUT, PIVOTING, REFUSED, STRIDED, name_of
 
+CHANGING = ("auto_functionalized", "auto_functionalized_v2")
+"""What torch calls an operation of the user's by, to keep what it changes in order."""
 LISTED_MAX = 20
 """Unsupported operations that a message spells out."""
 
@@ -25,7 +27,7 @@ def check_graph(graph: GraphModule) -> None:
     bad = list(_unsupported(graph))
     if not bad:
         return
-    kinds = sorted({name_of(n.target) for n in bad})
+    kinds = {_called(n) for n in bad}
     lines = [_complaint(n) for n in bad[:LISTED_MAX]]
     if len(bad) > LISTED_MAX:
         lines.append(f"and {len(bad) - LISTED_MAX} more")
@@ -35,8 +37,14 @@ def check_graph(graph: GraphModule) -> None:
     raise UnsupportedError("graph", problem, hint, code="NRC-0901")
 
 
-def _complaint(node: Node) -> str:
+def _called(node: Node) -> str:
+    """The operation, by the name that its user knows."""
     name = name_of(node.target)
+    return name_of(node.args[0]) if name in CHANGING else name
+
+
+def _complaint(node: Node) -> str:
+    name = _called(node)
     why = REFUSED.get(name) or _objection(node)
     return f"{name} at {describe(node)}" + (f": {why}" if why else "")
 
@@ -46,6 +54,8 @@ def _objection(node: Node) -> str:
     name = name_of(node.target)
     if name in CUSTOM:
         return ""
+    if name in CHANGING:
+        return "it changes its arguments; let it return new values instead (mutates_args=())"
     if name in DROPOUT and _argument(node, DROPOUT[name], "dropout_p", 0.0):
         return "dropout_p is not 0; export the model in eval mode, or drop by nn.Dropout"
     if name in PIVOTING and not _argument(node, PIVOTING[name], "pivot", True):
