@@ -129,7 +129,7 @@ def test_an_operand_that_changed_is_copied_again() -> None:
 @pytest.mark.parametrize("room", [1 << 17, 600_000, 3 << 18, 900_000, 1 << 20, 1 << 21])
 def test_a_copy_that_lost_its_room_is_not_read(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two row blocks of left take 256 KiB, right 512 KiB, and right is loaded anew in between."""
-    monkeypatch.setattr("neuronc.runtime.stack.ROOM_BYTES", room)
+    monkeypatch.setattr("neuronc.runtime.packing.ROOM_BYTES", room)
     chance = np.random.default_rng(1)
     left = chance.standard_normal((BLOCKS * ROWS, DEPTH)).astype(ml_dtypes.bfloat16)
     right = chance.standard_normal((DEPTH, COLUMNS)).astype(ml_dtypes.bfloat16)

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from neuronc.artifact.model import Kernel
+from neuronc.dtypes import BY_NAME
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record
@@ -21,6 +22,7 @@ from neuronc.runtime.accesses import SPACE, Room
 from neuronc.runtime.races import overlapping
 from neuronc.runtime.views import View, matrix, span_of, view_of, whole
 
+_FLOAT = BY_NAME["f32"].code
 HOST = int(Memory.NONE)
 """The space of memory that only the host has, for operands that it copies together."""
 OPAQUE = (isa.DmaGather, isa.DmaScatter, isa.Library)
@@ -54,6 +56,16 @@ class Node:
     def multiplies(self) -> bool:
         """Whether it adds up products of matrices, some of which may lie in several runs."""
         return isinstance(self.instruction, isa.MatMul) and "left" in self.views
+
+    @property
+    def is_plain_float(self) -> bool:
+        """Whether it is plain, and its sums are float32."""
+        return self.is_plain and self.views["dst"].dtype == _FLOAT
+
+    @property
+    def depth(self) -> int:
+        """K of a product."""
+        return sum(self.views[name].shape[0] for name, _ in self.factors)
 
     @property
     def factors(self) -> list[tuple[str, str]]:

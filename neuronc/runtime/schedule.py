@@ -29,6 +29,8 @@ GAIN_MIN = 1.15
 _FLOPS_PER_SECOND = 1e11
 _CALL_SECONDS = 2e-6
 _ELEMENT_SECONDS = 3e-10
+_OPERAND_SECONDS = 4e-10
+"""Of an element that a product reads: a vector's takes as long as memory does."""
 
 
 @dataclass
@@ -132,9 +134,9 @@ def followers_of(tasks_: Sequence[Task]) -> list[list[int]]:
 def _seconds(node: Node) -> float:
     """A rough time on the host, only to balance the workers."""
     if node.multiplies:
-        k = sum(node.views[left].shape[0] for left, _ in node.factors)
-        columns = node.views["dst"].size
-        return _CALL_SECONDS + 2 * columns * k / _FLOPS_PER_SECOND
+        operands = sum(node.views[name].size for pair in node.factors for name in pair)
+        flops = 2 * node.views["dst"].size * node.depth
+        return _CALL_SECONDS + max(flops / _FLOPS_PER_SECOND, operands * _OPERAND_SECONDS)
     size = max((view.size for view in node.views.values() if not is_whole(view)), default=0)
     weight = 5 if isinstance(node.instruction, isa.Activation | isa.Transpose) else 1
     return _CALL_SECONDS + size * _ELEMENT_SECONDS * weight
