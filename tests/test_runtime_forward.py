@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record
 from neuronc.isa.table import Instruction
 from neuronc.numerics import FUNCTIONS
+from neuronc.runtime import packing, vectors
 from neuronc.runtime import stack as stacking
 from neuronc.runtime.accesses import Room, rooms_of
 from neuronc.runtime.bind import BoundKernel
@@ -71,9 +74,15 @@ def instruction(chance: np.random.Generator) -> Instruction:
             return isa.TensorTensor(*blocks, ADD)
         case 6:
             accumulate = int(chance.integers(4) > 0)
-            return isa.MatMul(
-                some(chance, psum), some(chance, sbuf), some(chance, sbuf), accumulate
-            )
+            dst, left, moving = some(chance, psum), some(chance, sbuf), some(chance, sbuf)
+            match int(chance.integers(4)):
+                case 0:
+                    dst, moving = replace(dst, counts=(1,)), replace(moving, counts=(1,))
+                case 1:
+                    dst, left = replace(dst, partitions=1), replace(left, counts=(1,))
+                case _:
+                    pass
+            return isa.MatMul(dst, left, moving, accumulate)
         case _:
             return isa.DmaCopy(hbm(chance, WRITTEN), some(chance, sbuf), 0)
 
@@ -104,7 +113,7 @@ def run(nodes: list[Node], start: np.ndarray, room: int = 0) -> bytes:
     return buffers[WRITTEN].tobytes()
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(300))
 def test_what_is_forwarded_merged_and_stacked_changes_no_bit(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +127,9 @@ def test_what_is_forwarded_merged_and_stacked_changes_no_bit(
     merged = merge_accumulations(forwarded, spaces)
     assert run(merged, start) == literal
     monkeypatch.setattr(stacking, "STACK_MIN", int(chance.integers(2)) << 40)
-    monkeypatch.setattr(stacking, "ROOM_BYTES", int(chance.integers(1, 8)) << 10)
+    monkeypatch.setattr(packing, "ROOM_BYTES", int(chance.integers(1, 8)) << 8)
+    monkeypatch.setattr(vectors, "THIN_MIN", int(chance.integers(2)) << 40)
+    monkeypatch.setattr(vectors, "MATRIX_MAX", int(chance.integers(1, 8)) * SIDE * SIDE)
     stacked, room = stacking.stack(merged, spaces)
     assert run(stacked, start, room) == literal
 

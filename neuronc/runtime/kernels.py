@@ -177,6 +177,10 @@ def _activation(instr: Instruction, views: Views) -> Call:
         return _apply(row, dst, src)
 
     into = row.in_place(_FLOAT)
+    # What is read later must outlive what is written first.
+    reads_dst = bias is not None and np.may_share_memory(dst, bias)
+    if {dst.dtype, src.dtype} == {_FLOAT} and not reads_dst:
+        return _activate_there(into, views, scale)
 
     def activate() -> None:
         value = np.multiply(src, scale, dtype=np.float32, casting="unsafe")
@@ -186,6 +190,25 @@ def _activation(instr: Instruction, views: Views) -> Call:
         np.copyto(dst, value, casting="unsafe")
         if total is not None:
             np.copyto(total, value.sum(-1, keepdims=True), casting="unsafe")
+
+    return activate
+
+
+def _activate_there(into: InPlace, views: Views, scale: np.float32) -> Call:
+    """The same in the place of a float32 result, which need not be copied there."""
+    dst, src, bias, total = views["dst"], views["src"], views.get("bias"), views.get("row_sum")
+    given = src if scale == 1 else dst
+
+    def activate() -> None:
+        if scale != 1:
+            np.multiply(src, scale, out=dst)
+        if bias is None:
+            into(given, out=dst)
+        else:
+            np.add(given, bias, out=dst, casting="unsafe")
+            into(dst, out=dst)
+        if total is not None:
+            np.copyto(total, np.add.reduce(dst, axis=-1, keepdims=True), casting="unsafe")
 
     return activate
 
