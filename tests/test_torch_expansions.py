@@ -144,6 +144,10 @@ CASES: dict[str, tuple[Call, Sequence[torch.Tensor]]] = {
         lambda g, t, i, o, b: aten._embedding_bag_per_sample_weights_backward(g, t, i, o, b, 0),
         (normal(3, 3), TABLE, IDS, STARTS, aten._embedding_bag(TABLE, IDS, STARTS, False, 1)[1]),
     ),
+    "rounding to tens": (
+        lambda x: (x.round(decimals=-2), x.round(decimals=-1), x.round(decimals=1)),
+        (torch.arange(-1000.0, 1000.0, 5),),
+    ),
     "median with NaN": (lambda x: x.median(0), (ROWS.masked_fill(ROWS > 1, float("nan")),)),
 }
 

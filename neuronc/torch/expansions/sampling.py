@@ -1,4 +1,4 @@
-"""Pooling at places that are given."""
+"""What torch draws numbers for, once they are given or not wanted: pooling, slopes."""
 
 from __future__ import annotations
 
@@ -81,3 +81,14 @@ def adaptive_max_pool(x: Tensor, output_size: Sequence[int]) -> Any:
     best, which = windows.max(-1)
     index = places.reshape(*output_size, -1).expand(windows.shape)
     return best, index.gather(-1, which.unsqueeze(-1)).squeeze(-1)
+
+
+@expands("rrelu_with_noise_functional")
+def rrelu(
+    x: Tensor, noise: Tensor, lower: float = 0.125, upper: float = 1 / 3, training: bool = False,
+    generator: Any = None,
+) -> Any:  # fmt: skip
+    """The mean slope below zero; where it trains, what is drawn depends on the values."""
+    if training:
+        return NotImplemented
+    return torch.where(x > 0, x, x * ((lower + upper) / 2)), noise

@@ -154,8 +154,10 @@ def truncated(b: Build, x: Value) -> Value:
 @aten("round.decimals")
 def round_decimals(s: Scope, x: Value, decimals: int = 0) -> Value:
     """To a number of decimal places."""
-    scale = s.b.like(10.0**decimals, x)
-    return s.b.divide(s.b.unary("round_nearest_even", s.b.multiply(x, scale)), scale)
+    b, scale = s.b, s.b.like(10.0 ** abs(decimals), x)
+    if decimals < 0:  # A tenth is no binary fraction: ties would be missed.
+        return b.multiply(b.unary("round_nearest_even", b.divide(x, scale)), scale)
+    return b.divide(b.unary("round_nearest_even", b.multiply(x, scale)), scale)
 
 
 @aten("frac")
