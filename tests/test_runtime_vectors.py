@@ -22,7 +22,7 @@ from neuronc.runtime.merge import merge_accumulations
 from neuronc.runtime.nodes import Node, node_of, spaces_of
 from neuronc.runtime.stack import stack
 
-ROWS, BLOCKS, PARTS = TRN2.partitions, 4, 3
+ROWS, BLOCKS, PARTS = TRN2.partitions, 4, 4
 DEPTH, COLUMNS = PARTS * ROWS, BLOCKS * ROWS
 WEIGHTS, VECTOR, OUT = 0, 1, 2
 KERNEL = Kernel("products", 3, {}, written=(OUT,))

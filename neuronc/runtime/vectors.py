@@ -21,7 +21,7 @@ from neuronc.runtime.nodes import Node
 from neuronc.runtime.packing import FLOAT, Packer, one_matrix
 from neuronc.runtime.views import View, joined
 
-THIN_MIN = 1 << 13
+THIN_MIN = 1 << 16
 """Elements of a block that is worth waiting for others."""
 MATRIX_MAX = 1 << 20
 """Elements of the matrix of a call: two workers share what is larger."""
