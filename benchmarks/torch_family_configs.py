@@ -216,6 +216,7 @@ CLASSES: dict[str, str] = {
     "blip-2": "Blip2VisionModel:vision_config",
     "superpoint": "SuperPointForKeypointDetection",
     "speecht5": "SpeechT5ForSpeechToText",
+    "qwen3_omni_moe": "Qwen3OmniMoeThinkerForConditionalGeneration:thinker_config",
 }
 """By model type: the class to try, where it is not the family's base model; and the part of
 the configuration that it takes."""

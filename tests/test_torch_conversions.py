@@ -1,4 +1,4 @@
-"""Modules that convert a part of themselves while torch traces them."""
+"""Models that do while torch traces them what torch, or they themselves, cannot bear."""
 
 from __future__ import annotations
 
@@ -35,3 +35,28 @@ def test_methods_of_modules_are_torchs_own_afterwards() -> None:
     before = torch.nn.Module.to, torch.nn.Module.float
     neuronc.torch.export(Router("to"), (torch.randn(3, 8),))
     assert (torch.nn.Module.to, torch.nn.Module.float) == before
+
+
+class Wary(torch.nn.Module):
+    """As Informer and LongT5: something else is done in an export, and fails."""
+
+    def forward(self, x: Any) -> Any:
+        mask: Any = None if torch.compiler.is_exporting() else torch.ones(8)
+        count: Any = mask.shape[0]
+        return x * count * mask
+
+
+def test_a_model_that_only_fails_in_an_export_is_traced_as_in_eager() -> None:
+    x, before = torch.randn(3, 8), torch.compiler.is_exporting
+    found: Any = neuronc.load(neuronc.torch.compile_model(Wary(), (x,)))(x.numpy())[0]
+    np.testing.assert_array_equal(found, 8 * x.numpy())
+    assert torch.compiler.is_exporting is before
+
+
+def test_a_model_that_fails_in_eager_too_says_so_itself() -> None:
+    class Wrong(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            raise ValueError("eight columns, not seven")
+
+    with pytest.raises(ValueError, match="eight columns"):
+        neuronc.torch.export(Wrong(), (torch.randn(3, 7),))

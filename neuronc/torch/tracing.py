@@ -2,12 +2,13 @@
 
 A model whose Python looks at values (`if x.sum() > 0`), or makes shapes of them, has no one graph.
 Torch says so in one of a dozen exceptions and a page of text; what remains is the cause and where.
-Errors that the model itself raises pass as they are.
+Errors that the model itself raises pass as they are, unless it raises none outside of an export.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, cast
 
@@ -48,15 +49,50 @@ def trace(
     """
     register_caches(model)
     try:
-        with torch.no_grad(), conversions_without_effect():
-            return torch.export.export(
-                model, args, dict(kwargs), dynamic_shapes=dynamic_shapes, strict=strict
-            )
+        return _exported(model, args, kwargs, dynamic_shapes, strict)
     except _refusals() as refusal:
         name = type(model).__name__
         hint = "keep Python off values: torch.cond or torch.where instead of `if`, fixed shapes"
         problem = f"torch.export cannot trace {name}: {_cause(refusal)}"
         raise UnsupportedError("model", problem, hint, code="NRC-0905") from refusal
+    except Exception as failure:
+        if strict:
+            raise
+        return _as_in_eager(failure, model, args, kwargs, dynamic_shapes)
+
+
+def _exported(model: torch.nn.Module, args: Any, kwargs: Any, shapes: Any, strict: bool) -> Any:
+    with torch.no_grad(), conversions_without_effect():
+        return torch.export.export(model, args, dict(kwargs), dynamic_shapes=shapes, strict=strict)
+
+
+def _as_in_eager(
+    failure: Exception, model: torch.nn.Module, args: Any, kwargs: Any, shapes: Any
+) -> ExportedProgram:
+    """The program of a model that fails where it takes another way because it is exported.
+
+    Hugging Face's models ask `torch.compiler.is_exporting`, and then make masks that some of them
+    refuse. Asked again, they get the answer that they have without us; what fails still, fails
+    with the first error.
+    """
+    try:
+        with _unannounced():
+            return _exported(model, args, kwargs, shapes, False)
+    except Exception:
+        raise failure from None
+
+
+@contextmanager
+def _unannounced() -> Generator[None]:
+    """Within, models are not told that they are compiled or exported."""
+    known = {name: getattr(torch.compiler, name) for name in ("is_compiling", "is_exporting")}
+    try:
+        for name in known:
+            setattr(torch.compiler, name, lambda: False)
+        yield
+    finally:
+        for name, answer in known.items():
+            setattr(torch.compiler, name, answer)
 
 
 def check_model(model: Any, args: Any) -> None:
