@@ -28,8 +28,8 @@ them; *refused* ones end the export with `NRC-0901`, which names all of them at 
 
 *Agreed* counts samples whose graph held the operation, before torch took it apart or after, and
 whose results were those of eager torch: of torch's own operation database (`OpInfo`), and of core
-operations that it never calls. The sweep behind this page (`python -m tests.torch_ops --each 2`)
-tries two of each operation and type; so far:
+operations that it never calls. The sweep behind this page (`python -m tests.torch_ops`) tries one
+or two of each operation and type, and is not complete; so far:
 
 - {sweep}
 
