@@ -33,7 +33,7 @@ def test_every_core_operation_that_is_supported_has_agreed_with_eager() -> None:
     verified = json.loads((DOCS / "aten.json").read_text())["verified"]
     known = {*verified, *REFUSED, *PAGE["UNCALLED"]}
     assert [str(op) for op in PAGE["core"]() if str(op) not in known] == []
-    assert sorted(set(PAGE["UNCALLED"]) & {*verified, *REFUSED}) == []
+    assert set(PAGE["UNCALLED"]) <= set(map(str, PAGE["core"]()))
 
 
 def test_core_operations_are_what_eager_computes() -> None:
