@@ -12,6 +12,9 @@ import pytest
 
 import neuronc
 from neuronc.hardware import GENERATIONS
+from neuronc.isa.instructions import DmaCopy
+from neuronc.isa.prices import run_bytes
+from neuronc.isa.records import rows_of
 from neuronc.isa.table import Engine
 from neuronc.timeline import simulate
 
@@ -224,6 +227,32 @@ def test_a_window_costs_what_it_shows_and_not_what_it_hides() -> None:
     full, near = (neuronc.compile(jax.jit(f).lower(*arrays)).report for f in (_dense, _gemma))
     # 40 keys before 128 queries are two tiles of 16, and transposes are of these too.
     assert near.tensor_flops < 0.2 * full.tensor_flops
+
+
+def _step(q, k, v, position):
+    """One query against a cache of which the keys up to `position` count: a decode step."""
+    scores = jnp.einsum("hqd,hkd->hqk", q, k) / np.sqrt(q.shape[-1])
+    shown = jnp.where(jnp.arange(k.shape[1]) <= position, scores, -jnp.inf)
+    return jnp.einsum("hqk,hkd->hqd", jax.nn.softmax(shown), v)
+
+
+@pytest.mark.parametrize(
+    ("keys", "run"), [(1024, 2048), (3072, 1024), (640, 256)], ids=["exact", "online", "odd"]
+)
+def test_a_decode_step_reads_its_cache_in_long_runs(keys: int, run: int) -> None:
+    """A partition has as many neighbours of 64 numbers as the tiles of a chunk are a multiple of.
+
+    That is 8 of 8, 4 of 12, and 1 of 5.
+    """
+    arrays = [_normal(2, n, 64) for n in (1, keys, keys)] + [np.array(keys - 100, np.int32)]
+    compiled = neuronc.compile(jax.jit(_step).lower(*arrays))
+    (ours,) = neuronc.load(compiled, check=True)(*arrays)
+    exact, bound = _bound(_step, arrays, 2.0**-24)
+    assert np.abs(ours - exact).max() <= bound
+    streams = (kernel.streams[Engine.DMA_IN] for kernel in compiled.model.kernels)
+    rows = np.concatenate([rows_of(s, DmaCopy, s["opcode"] == DmaCopy.opcode) for s in streams])
+    wide = rows[rows["dst"]["partitions"] == 128]
+    assert np.minimum(run_bytes(wide["src"]), run_bytes(wide["dst"])).max() == run
 
 
 def test_no_scores_reach_hbm() -> None:

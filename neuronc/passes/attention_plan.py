@@ -25,6 +25,8 @@ from neuronc.passes.views import splat_of
 
 HIDDEN_MAX = -1e9
 """A number that stands for -inf: beside any score that is larger, its exponential is 0."""
+LONG_RUN_BYTES = 2048
+"""A run of a transfer that costs little more than its bytes (hardware.md 3.5)."""
 STEPS_MAX = 16384
 """Most (tile, chunk) pairs of one head: they are written out one by one."""
 
@@ -57,6 +59,8 @@ class Plan:
     tiles: tuple[RowTile, ...]
     key_tile: int
     chunk: int
+    together: int = 1
+    """Neighbouring keys that lie on one partition: key `together * p + j` is number p of tile j."""
 
 
 def make_plan(space: Space, it: Attention, hw: Generation) -> Plan:
@@ -78,7 +82,34 @@ def make_plan(space: Space, it: Attention, hw: Generation) -> Plan:
         chunks = _chunks(seen or list(range(0, keys, tile)), tile, chunk, keys)
         tiles.append(RowTile(starts, counts, len(tiles), column, size, chunks))
         column += size
-    return Plan(tuple(tiles), tile, chunk)
+    return Plan(tuple(tiles), tile, chunk, _together(space, it, tiles, hw))
+
+
+def _together(space: Space, it: Attention, tiles: Sequence[RowTile], hw: Generation) -> int:
+    """How many neighbouring keys a partition takes, so that a run is long.
+
+    The softmax does not care for their order, if all that is read beside the scores has the same.
+    """
+    lines = (("k", DEPTH), ("v", WIDTH))
+    dense = all(
+        (space.stride(key, KEYS), space.stride(key, inner)) == (space.extent(inner), 1)
+        for key, inner in lines
+    )
+    if it.visible or not dense:
+        return 1
+    # What is read beside the scores is put in order on chip: for few queries that is little.
+    if len(tiles) > 1 and any(space.stride(load, KEYS) for load in it.loads):
+        return 1
+    line = space.extent(DEPTH) * element(it.score.operands[0]).bytes
+    together = 1
+    while line * together < LONG_RUN_BYTES and all(
+        not n % (2 * together * hw.partitions)
+        for tile in tiles
+        for chunk in tile.chunks
+        for n in (chunk.start, chunk.count)
+    ):
+        together *= 2
+    return together
 
 
 def chunk_max(space: Space, hw: Generation) -> int:

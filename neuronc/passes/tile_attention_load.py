@@ -2,7 +2,8 @@
 
 Queries and keys lie with their depth on the partitions, as the first contraction wants it; what is
 contiguous in depth is loaded in long runs and transposed on the tensor engine. Values lie as they
-are, 128 keys on the partitions and the tiles of keys side by side.
+are, 128 keys on the partitions and the tiles of keys side by side; where the order of keys does not
+matter, a partition takes neighbours, so that a run of HBM is several of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from neuronc.passes.attention_plan import Chunk, Plan, RowTile, bank_columns, pa
 from neuronc.passes.attention_space import DEPTH, KEYS, ROWS, WIDTH, Space
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder, Operand, Ref
-from neuronc.passes.iteration import Tile
+from neuronc.passes.iteration import Tile, merge_pairs
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Loader:
         self._width = space.extent(WIDTH)
         self._parts = parts_of(space.extent(DEPTH), hw.partitions)
         self._turns = 0
+        self._together = plan.together
         self._key_rows = _linear(space.extent(KEYS), plan.key_tile)
         self._rows = [_Part(t.column, t.starts, t.counts) for t in plan.tiles]
         if len(space.extents(ROWS)) == 1:
@@ -160,8 +162,14 @@ class Loader:
         if len(whole) > 1:
             base, step = self._space.offset(key, batch), free[0]
             tile = rows[0].size
-            pairs = ((tile * step, len(whole)), (self._space.stride(key, inner), width))
-            self._b.transfer(ref, Affine(), (0, tile), (buffer, base, step), pairs, False)
+            beside = self._together if group == KEYS else 1
+            pairs = (
+                (tile * step * beside, len(whole) // beside),
+                (step, beside),
+                (self._space.stride(key, inner), width),
+            )
+            window = (buffer, base, step * beside)
+            self._b.transfer(ref, Affine(), (0, tile), window, merge_pairs(pairs), False)
         for i, part in enumerate(rows):
             if len(whole) < 2 or i >= len(whole):
                 self._move(ref, i * width, part, (key, group, inner), batch, buffer, store=False)

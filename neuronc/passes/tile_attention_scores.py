@@ -26,7 +26,7 @@ from neuronc.passes.attention_plan import (
 )
 from neuronc.passes.attention_space import KEYS, ROWS, Space
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
 from neuronc.passes.functions import function_name, map_function
 from neuronc.passes.iteration import Tile
 from neuronc.passes.views import splat_of
@@ -187,9 +187,15 @@ class Scores:
         for at, lanes, shift, stride in rows.pieces(strides):
             window = (buffer, base + shift, stride)
             self._b.transfer(ref, Affine(), (at, lanes), window, ((step, width),), False)
-        if wide:
-            narrow, ref = ref, self._b.alloc(tile.size, width, _FLOAT)
-            self._b.cast(ref.all(), narrow.all())
+        apart = self._plan.together if step else 1
+        if wide or apart > 1:
+            loaded, ref = ref, self._b.alloc(tile.size, width, _FLOAT if wide else kind)
+            many, lanes = apart * self._plan.key_tile, self._plan.key_tile
+            if apart > 1:
+                pairs = ((many, width // many), (1, apart), (apart, lanes))
+                self._b.cast(ref[shape_pairs([n for _, n in pairs])], loaded[pairs])
+            else:
+                self._b.cast(ref.all(), loaded.all())
         return ref[((1 if step else 0, chunk.count),)]
 
 
