@@ -1,8 +1,9 @@
 """What a run has to move through HBM at least: inputs, constants and outputs once.
 
-An input that is updated in place counts twice, as far as it is written: a weight of a training
-step is read and its successor written, but of a cache only the rows that change are. In a loop it
-is written as often as the loop runs, as far as that is known: the bytes moved count the same.
+Of an input or constant as much as is read: of an embedding table only the rows looked up are. One
+that is updated in place counts twice, as far as it is written: a weight of a training step is read
+and its successor written, but of a cache only the rows that change are. In a loop it is reached as
+often as the loop runs, as far as that is known: the bytes moved count the same.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ from neuronc.isa.operands import Memory
 from neuronc.isa.prices import dma_bytes
 from neuronc.isa.records import rows_of
 
+_GIVEN = (BufferKind.INPUT, BufferKind.CONSTANT)
+
 
 def compulsory_bytes(artifact: Artifact, trips: int = 1) -> int:
     """Add up what is read and written once; `trips` is how often loops run that do not say it."""
-    parts = footprint(artifact.buffers, artifact.temporary_bytes)
-    given = parts.input_bytes + parts.constant_bytes + parts.output_bytes
-    return given + sum(_updated(artifact, trips).values())
+    outputs = footprint(artifact.buffers, artifact.temporary_bytes).output_bytes
+    return outputs + _reached(artifact, trips, "src") + _reached(artifact, trips, "dst")
 
 
-def _updated(artifact: Artifact, trips: int) -> dict[int, int]:
-    """By input that calls write to: the bytes that they write, at most all of it."""
-    written: Counter[int] = Counter()
+def _reached(artifact: Artifact, trips: int, side: str) -> int:
+    """Bytes of what is given that calls read ("src") or write ("dst"), at most all of each."""
+    reached: Counter[tuple[BufferKind, int]] = Counter()
     known: dict[int, Counter[int]] = {}
-    sizes = {b.index: b.bytes for b in artifact.buffers if b.kind is BufferKind.INPUT}
     for call, times in counted_calls(artifact.program, trips):
-        kernel = artifact.kernels[call.kernel]
-        for i in kernel.written:
+        if call.kernel not in known:
+            known[call.kernel] = _moved(artifact.kernels[call.kernel], side)
+        for i, size in known[call.kernel].items():
             buffer = artifact.buffers[call.buffers[i]]
-            if buffer.kind is BufferKind.INPUT:
-                known.setdefault(call.kernel, _written(kernel))
-                written[buffer.index] += times * known[call.kernel][i]
-    return {number: min(size, sizes[number]) for number, size in written.items()}
+            reached[buffer.kind, buffer.index] += times * size
+    sizes = {(b.kind, b.index): b.bytes for b in artifact.buffers if b.kind in _GIVEN}
+    return sum(min(size, reached[place]) for place, size in sizes.items())
 
 
 def calls_of(steps: Sequence[Step]) -> Iterator[Call]:
@@ -69,17 +70,17 @@ def counted_calls(steps: Sequence[Step], trips: int, times: int = 1) -> Iterator
                 yield from counted_calls(region, trips, times)
 
 
-def _written(kernel: Kernel) -> Counter[int]:
-    """Bytes that a kernel writes to each of its buffers."""
+def _moved(kernel: Kernel, side: str) -> Counter[int]:
+    """Bytes that a kernel reads from each of its buffers ("src"), or writes to it ("dst")."""
     found: Counter[int] = Counter()
     for stream in kernel.streams.values():
         for cls in (DmaCopy, DmaGather, DmaScatter):
             rows = rows_of(stream, cls, np.flatnonzero(stream["opcode"] == cls.opcode))
             size = np.maximum(dma_bytes(rows["dst"]), dma_bytes(rows["src"]))
-            stores = rows["dst"]["memory"] == Memory.HBM
-            sums = np.bincount(rows["dst"]["buffer"][stores], weights=size[stores])
+            in_hbm = rows[side]["memory"] == Memory.HBM
+            sums = np.bincount(rows[side]["buffer"][in_hbm], weights=size[in_hbm])
             found.update({i: int(sums[i]) for i in np.flatnonzero(sums).tolist()})
     for call in kernel.library:
-        for operand in call.outputs:
+        for operand in call.outputs if side == "dst" else call.inputs:
             found[operand.argument] += prod(operand.shape) * BY_NAME[operand.dtype].bytes
     return found
