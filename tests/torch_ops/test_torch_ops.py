@@ -41,6 +41,14 @@ def test_types_and_ranks_at_the_edge_work(only: str, dtype: str) -> None:
     assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
 
 
+@pytest.mark.parametrize("only", ["interpolate_bilinear", "interpolate_bicubic"])
+def test_bytes_are_resized_as_numbers_and_rounded(only: str) -> None:
+    """Their weights had been bytes too, so that most pixels were 0."""
+    cells = [attempt(s) for s in samples(torch.uint8, 2, only)]
+    assert cells
+    assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
+
+
 @pytest.mark.parametrize(
     "only", ["vdot", "std_mean", "logsumexp", "dist", "nn_functional_normalize"]
 )

@@ -121,13 +121,32 @@ def _antialiased(n: int, m: int, align: bool, scale: float | None, cubic: bool) 
 
 def _interpolated(kind: str) -> Emitter:
     def emit(s: Scope, x: Value, size: Any, align: bool, *args: Any, **more: Any) -> Value:
+        scales = _scales(s, x, args, more)
+        matrices = [
+            _MATRICES[kind](shape_of(x)[2 + d], s.out.shape[2 + d], align, scale)
+            for d, scale in enumerate(scales)
+        ]
+        if element_of(x) == "ui8":
+            return s.narrow(_of_bytes(s.b, s.b.convert(x, "f32"), matrices))
         y = s.b.convert(x, opmath(element_of(x)))
-        for d, scale in enumerate(_scales(s, x, args, more)):
-            n, m = shape_of(x)[2 + d], s.out.shape[2 + d]
-            y = apply_matrix(s.b, y, 2 + d, _MATRICES[kind](n, m, align, scale))
+        for d, matrix in enumerate(matrices):
+            y = apply_matrix(s.b, y, 2 + d, matrix)
         return s.narrow(y)
 
     return emit
+
+
+def _of_bytes(b: Build, x: Value, matrices: Sequence[Matrix]) -> Value:
+    """Rows first, and after each dimension rounded into a byte, as torch's kernel does.
+
+    That one multiplies by weights of 16 bits, so that a result that lies between two bytes may be
+    the other one.
+    """
+    for d in reversed(range(len(matrices))):
+        y = apply_matrix(b, x, 2 + d, matrices[d])
+        y = b.unary("floor", b.add(y, b.like(0.5, y)))
+        x = b.binary("minimum", b.maximum(y, b.like(0, y)), b.like(255, y))
+    return x
 
 
 _MATRICES: dict[str, Callable[[int, int, bool, float | None], Matrix]] = {
