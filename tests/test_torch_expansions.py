@@ -28,6 +28,8 @@ _, AT2 = torch.nn.functional.adaptive_max_pool2d(X2, (3, 4), return_indices=True
 TABLE, IDS, STARTS = normal(6, 3), torch.tensor([1, 2, 1, 5, 0]), torch.tensor([0, 2, 2])
 LABELS = torch.tensor([[1, 3, -1, 0, 0], [0, -1, 0, 0, 0], [2, 4, 1, -1, 0], [4, 3, 2, 1, 0]])
 IS_TARGET = torch.tensor([[0, 1, 0, 1, 0], [1, 0, 0, 0, 0], [0, 1, 1, 0, 1], [1, 1, 1, 1, 1.0]])
+BYTES = torch.tensor([[200, 3, 100], [7, 250, 9]], dtype=torch.uint8)
+CUBE = torch.arange(7, 43, dtype=torch.uint8).reshape(4, 3, 3)
 CASES: dict[str, tuple[Call, Sequence[torch.Tensor]]] = {
     "max_pool3d": (
         lambda g, x, i: aten.max_pool3d_with_indices_backward(
@@ -148,6 +150,7 @@ CASES: dict[str, tuple[Call, Sequence[torch.Tensor]]] = {
         lambda x: (x.round(decimals=-2), x.round(decimals=-1), x.round(decimals=1)),
         (torch.arange(-1000.0, 1000.0, 5),),
     ),
+    "bilinear of bytes, whose sums wrap": (torch.nn.functional.bilinear, (BYTES, BYTES, CUBE)),
     "median with NaN": (lambda x: x.median(0), (ROWS.masked_fill(ROWS > 1, float("nan")),)),
 }
 

@@ -153,11 +153,9 @@ def trilinear(
         for dim in sorted(dims):
             part = part.unsqueeze(dim)
         parts.append(part)
-    return (
-        (parts[0] * parts[1] * parts[2]).sum(list(sumdim))
-        if sumdim
-        else parts[0] * parts[1] * parts[2]
-    )
+    made = parts[0] * parts[1] * parts[2]
+    # A sum of integers would be int64; torch adds them up in their own type, which wraps.
+    return made.sum(list(sumdim), dtype=made.dtype) if sumdim else made
 
 
 @expands("mm.dtype", "bmm.dtype")
