@@ -49,6 +49,14 @@ def test_bytes_are_resized_as_numbers_and_rounded(only: str) -> None:
     assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
 
 
+@pytest.mark.parametrize("only", ["polygamma_polygamma_n_1", "nn_functional_bilinear"])
+def test_small_integers_work(only: str) -> None:
+    """Of polygamma, poles are infinite: eager has them as large as sin(pi n) is small."""
+    cells = [attempt(s) for s in samples(torch.int8, 1, only, exact=True)]
+    assert cells
+    assert [(c.sample.id, c.detail) for c in cells if c.status != WORKS] == []
+
+
 @pytest.mark.parametrize(
     "only", ["vdot", "std_mean", "logsumexp", "dist", "nn_functional_normalize"]
 )
