@@ -60,3 +60,35 @@ def test_a_model_that_fails_in_eager_too_says_so_itself() -> None:
 
     with pytest.raises(ValueError, match="eight columns"):
         neuronc.torch.export(Wrong(), (torch.randn(3, 7),))
+
+
+class Sly(torch.nn.Module):
+    """As PaliGemma: something else is computed in an export, and nothing fails."""
+
+    def forward(self, x: Any) -> Any:
+        return (x.sin() if torch.compiler.is_exporting() else x.cos()), x.argmax(), x / 0
+
+
+def test_a_program_that_differs_from_eager_is_refused_when_asked() -> None:
+    with pytest.raises(neuronc.NeuroncError, match=r"output 0.*NRC-0907.*differs from Sly"):
+        neuronc.torch.export(Sly(), (torch.randn(3, 8),), verify=True)
+
+
+def test_nothing_to_verify_without_a_module() -> None:
+    x = torch.randn(3, 8)
+    program = torch.export.export(Sly(), (x,))
+    with pytest.raises(neuronc.NeuroncError, match="NRC-0907"):
+        neuronc.torch.export(program, (x,), verify=True)
+
+
+class Plain(torch.nn.Module):
+    """Draws, NaN, infinities, integers and an empty tensor are alike in both."""
+
+    def forward(self, x: Any) -> Any:
+        noise = torch.nn.functional.dropout(x, 0.5, training=True)
+        return noise, x.log(), x / 0, x.argmax(), x[:0], torch.complex(x, x)
+
+
+def test_a_program_that_agrees_passes() -> None:
+    x = torch.randn(3, 8)
+    assert neuronc.torch.export(Plain(), (x,), verify=True).outputs

@@ -19,6 +19,7 @@ from neuronc.errors import UnsupportedError
 from neuronc.hardware import DEFAULT_TARGET
 from neuronc.observe import Observer
 from neuronc.pipeline import Progress, ignore, silent
+from neuronc.torch.agreement import check_agrees
 from neuronc.torch.exported import Exported, export_program, loses_state
 from neuronc.torch.shapes import respecialise
 from neuronc.torch.tracing import check_model, trace
@@ -35,17 +36,22 @@ def export(
     *,
     shapes: api.Shapes | None = None,
     strict: bool = False,
+    verify: bool = False,
 ) -> Exported:
     """A model, or what `torch.export.export` made of it, as StableHLO with its weights beside it.
 
     With `dynamic_shapes`, as torch takes them, `shapes` must name the extents of one bucket:
-    shapes of inputs by name or position, or extents of symbols.
+    shapes of inputs by name or position, or extents of symbols. With `verify`, the model and what
+    torch made of it are both run on the arguments, in PyTorch, and compared.
 
     Raises:
         InputError: shapes are missing or do not fit.
-        UnsupportedError: some operations are not supported; it lists all of them.
+        UnsupportedError: some operations are not supported; it lists all of them. Or torch's
+            program is shown to compute something else.
     """
     program = _program(model, args, kwargs, dynamic_shapes, strict)
+    if verify:
+        check_agrees(program, model, tuple(args), kwargs or {})
     return export_program(respecialise(program, shapes or {}))
 
 
@@ -59,6 +65,7 @@ def compile_model(
     shapes: api.Shapes | None = None,
     external_weights: bool | FilePath = False,
     strict: bool = False,
+    verify: bool = False,
     dump_ir: FilePath | None = None,
     name: str = "",
     observe: Observer = ignore,
@@ -72,7 +79,8 @@ def compile_model(
     Raises:
         NeuroncError: the model is not supported, or does not fit the target.
     """
-    exported = export(model, args, kwargs, dynamic_shapes, shapes=shapes, strict=strict)
+    choices: Any = {"shapes": shapes, "strict": strict, "verify": verify}
+    exported = export(model, args, kwargs, dynamic_shapes, **choices)
     return compile_exported(
         exported,
         target,
