@@ -11,6 +11,7 @@ import pytest
 import neuronc
 
 torch = pytest.importorskip("torch")
+mpmath = pytest.importorskip("mpmath")  # Torch's own dependency.
 import neuronc.torch  # noqa: E402
 
 TOLERANCE = 1e-9
@@ -54,6 +55,23 @@ def test_zeta_and_polygamma_below_zero() -> None:
     x = torch.tensor([-12.3, -9.9, -0.4, 0.2, 7, 300], dtype=torch.float64)
     for n in range(4):
         agree(lambda t, n=n: torch.special.polygamma(n, t), x)
+
+
+BESSEL = {
+    **{"i0": "besseli", "i1": "besseli", "bessel_j0": "besselj", "bessel_j1": "besselj"},
+    **{"bessel_y0": "bessely", "bessel_y1": "bessely", "modified_bessel_k0": "besselk"},
+}
+"""By name, mpmath's function, whose order is the last digit: eager's J and Y are good to 5e-9."""
+
+
+def test_bessel_functions_are_doubles() -> None:
+    """Their quadrature had weights rounded to float32: off by 3e-8 everywhere."""
+    x = torch.tensor([0.5, 1, 3, 7.9, 8.1, 20], dtype=torch.float64)
+    model = Called(lambda t: [getattr(torch.special, name)(t) for name in BESSEL])
+    found = neuronc.load(neuronc.torch.compile_model(model, (x,)))(x.numpy())
+    for ours, (name, theirs) in zip(found, BESSEL.items(), strict=True):
+        want = [float(getattr(mpmath, theirs)(int(name[-1]), v)) for v in x.tolist()]
+        np.testing.assert_allclose(ours, want, rtol=1e-13, atol=1e-14, err_msg=name)
 
 
 def test_airy() -> None:

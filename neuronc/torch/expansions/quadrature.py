@@ -19,7 +19,7 @@ def trapezoid(high: float, count: int) -> Rule:
     """
     place = torch.arange(count + 1, dtype=torch.float64)
     ends = (place == 0) | (place == count)
-    step = high / count
+    step = torch.full_like(place, high / count)  # Of two numbers, `where` makes a float32.
     return place * step, torch.where(ends, step / 2, step)
 
 
