@@ -59,8 +59,9 @@ def _is_empty(model: torch.nn.Module) -> bool:
 
 def _outputs(model: torch.nn.Module, args: Any, kwargs: Any) -> list[Tensor]:
     model, (args, kwargs) = copy.deepcopy(model), copy.deepcopy((args, dict(kwargs)))
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    random: Any = torch.random
+    with torch.no_grad(), random.fork_rng(devices=[]):
+        random.manual_seed(0)
         leaves = _pytree.tree_leaves(model(*args, **kwargs))
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 

@@ -21,6 +21,7 @@ from neuronc.observe import Observer
 from neuronc.pipeline import Progress, ignore, silent
 from neuronc.torch.agreement import check_agrees
 from neuronc.torch.exported import Exported, export_program, loses_state
+from neuronc.torch.known import put_known
 from neuronc.torch.shapes import respecialise
 from neuronc.torch.tracing import check_model, trace
 
@@ -52,7 +53,7 @@ def export(
     program = _program(model, args, kwargs, dynamic_shapes, strict)
     if verify:
         check_agrees(program, model, tuple(args), kwargs or {})
-    return export_program(respecialise(program, shapes or {}))
+    return export_program(put_known(respecialise(program, shapes or {})))
 
 
 def compile_model(
