@@ -125,6 +125,10 @@ SPECIAL: dict[str, Nested] = {
         "chunk_size": 4,
     },
     "efficientnet": {"hidden_dim": 320, "width_coefficient": 0.25, "depth_coefficient": 0.1},
+    "vjepa2": {
+        **{"crop_size": 32, "frames_per_clip": 4, "num_pooler_layers": 1},
+        **{"pred_hidden_size": 64, "pred_num_attention_heads": 4, "pred_num_hidden_layers": 2},
+    },
     "swin": WINDOWED,
     "swinv2": WINDOWED,
     "donut-swin": WINDOWED,

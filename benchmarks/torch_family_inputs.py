@@ -69,6 +69,11 @@ def _image(config: Any) -> torch.Tensor:
     return torch.randn(*lead, channels if isinstance(channels, int) else 3, *extents)
 
 
+def _video(config: Any) -> torch.Tensor:
+    size = _deep(config, "crop_size", _deep(config, "image_size", IMAGE))
+    return torch.randn(1, _deep(config, "frames_per_clip", 4), 3, size, size)
+
+
 def _features(config: Any) -> torch.Tensor:
     mels = _deep(config, "num_mel_bins", _deep(config, "input_feat_per_channel", 16))
     if getattr(config, "model_type", "") in ("whisper",):
@@ -106,6 +111,7 @@ ARGUMENTS: dict[str, Any] = {
     "input_ids": _ids(TOKENS),
     "decoder_input_ids": _ids(6),
     "pixel_values": _image,
+    "pixel_values_videos": _video,
     "input_values": _waveform,
     "input_features": _features,
     "attention_mask": lambda config: torch.ones(1, TOKENS, dtype=torch.long),
