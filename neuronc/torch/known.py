@@ -93,11 +93,8 @@ def _schema_name(node: Node) -> str:
 
 def _value(node: Node, found: dict[Node, Any]) -> Any:
     """What a node computes, without any input."""
-    for source in node.graph.nodes:
-        if source in found or source not in _sources(node):
-            continue
+    needed = _sources(node) - found.keys()
+    for source in (other for other in node.graph.nodes if other in needed):
         args, kwargs = torch.fx.map_arg((source.args, source.kwargs), found.__getitem__)
         found[source] = source.target(*args, **kwargs)
-        if source is node:
-            break
     return found[node]
