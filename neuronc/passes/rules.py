@@ -141,4 +141,4 @@ RULES = (
         "tile.map_tensor",
     ),
 )
-"""All of them, in the order in which they are tried."""
+"""All of them, in the order of the table in docs/passes.md."""
