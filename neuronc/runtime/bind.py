@@ -75,7 +75,7 @@ class BoundKernel:
             call or self.call(node, buffers, plan.host)
             for call, node in zip(plan.calls, plan.nodes, strict=True)
         ]
-        return Tasks(plan.tasks, calls)
+        return Tasks(plan.tasks, calls, workers)
 
     def _plan(self, spaces: Spaces, workers: int) -> Plan:
         nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]

@@ -2,7 +2,7 @@
 
 NumPy lets go of the interpreter inside every call, so two threads keep two cores busy. Whoever is
 done with a task goes on with the first one that waited for it, whose operands are in the cache of
-its core, or else takes the first of the others that are ready.
+its core, and keeps the others for later; who has none left takes those of another worker.
 """
 
 from __future__ import annotations
@@ -33,54 +33,56 @@ class Tasks:
     makes atomic. Counters go on from run to run, so that there is nothing to reset.
     """
 
-    def __init__(self, tasks: Sequence[Task], calls: Sequence[Thunk]) -> None:
+    def __init__(self, tasks: Sequence[Task], calls: Sequence[Thunk], workers: int = 1) -> None:
         self.calls = [[calls[position] for position in task.positions] for task in tasks]
         self._counts = [len(task.before) for task in tasks]
         self._followers = followers_of(tasks)
         self._sources = [at for at, waits in enumerate(self._counts) if not waits]
+        self._workers = workers
         self._rewind()
 
     def _rewind(self) -> None:
         self.failed: list[BaseException] = []
         self._arrivals = [count(1) for _ in self._counts]
         self._done = count(1)
-        self._ready: list[int] = []
+        self._ready: list[list[int]] = [[] for _ in range(self._workers)]
         self._over = False
 
     def reset(self) -> None:
         """Make ready for another run."""
         if self.failed:
             self._rewind()
-        self._ready[:] = self._sources
+        self._ready[0][:] = self._sources
         self._over = False
 
-    def run(self) -> None:
+    def run(self, worker: int = 0) -> None:
         """Take tasks until all are done; a failure stops the others too."""
         try:
-            self._work()
+            self._work(worker)
         except BaseException as error:
             self.failed.append(error)
             raise
 
-    def _work(self) -> None:
-        task = self._take()
+    def _work(self, worker: int) -> None:
+        task = self._take(worker)
         while task >= 0:
             for call in self.calls[task]:
                 call()
-            following = self._finish(task)
-            task = self._take() if following < 0 else following
+            following = self._finish(task, worker)
+            task = self._take(worker) if following < 0 else following
 
-    def _take(self) -> int:
+    def _take(self, worker: int) -> int:
         """The first task that is ready; -1 when there are no more, or another worker failed."""
         turns = 0
         while not (self._over or self.failed):
-            with suppress(IndexError):
-                return heappop(self._ready)
+            for ready in (self._ready[worker], *self._ready):
+                with suppress(IndexError):
+                    return heappop(ready)
             turns += 1
             time.sleep(0 if turns < SPINS else NAP_SECONDS)
         return -1
 
-    def _finish(self, task: int) -> int:
+    def _finish(self, task: int, worker: int) -> int:
         """Let those go that waited for this one last; the first of them is returned, or -1."""
         following = -1
         for follower in self._followers[task]:
@@ -89,7 +91,7 @@ class Tasks:
             if following < 0:
                 following = follower
             else:
-                heappush(self._ready, follower)
+                heappush(self._ready[worker], follower)
         if not next(self._done) % len(self.calls):
             self._over = True
         return following
@@ -127,16 +129,16 @@ class Team:
             raise tasks.failed[0]
 
     def _start(self) -> None:
-        for _ in range(1, self.workers):
+        for worker in range(1, self.workers):
             jobs: SimpleQueue[Tasks] = SimpleQueue()
             self._jobs.append(jobs)
-            Thread(target=self._serve, args=(jobs,), daemon=True).start()
+            Thread(target=self._serve, args=(jobs, worker), daemon=True).start()
 
-    def _serve(self, jobs: SimpleQueue[Tasks]) -> None:
+    def _serve(self, jobs: SimpleQueue[Tasks], worker: int) -> None:
         with np.errstate(all="ignore"):
             while True:
                 tasks = jobs.get()
                 # The caller raises what went wrong from `failed`.
                 with suppress(BaseException):
-                    tasks.run()
+                    tasks.run(worker)
                 self._done.put(None)
