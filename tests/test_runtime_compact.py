@@ -8,6 +8,7 @@ import pytest
 from neuronc.hardware import TRN2
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
+from neuronc.runtime import compact as compact_module
 from neuronc.runtime.compact import compact
 from neuronc.runtime.forward import forward
 from neuronc.runtime.nodes import Node
@@ -56,13 +57,24 @@ def chain() -> list[Node]:
     )
 
 
-def test_blocks_take_turns_in_few_bytes() -> None:
+def test_blocks_take_turns_in_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact_module, "REST", 0)
     renamed = compact(chain(), APART, SBUF_BYTES)
     (low, high), (_, first) = (span_of(on.views["dst"])[0][1:3] for on in renamed[:2])
     assert low == 0
     assert on_chip_bytes(renamed) == first < 2 * high + 64
     start = np.ones((2, BUFFER_BYTES // 4), np.float32)
     assert run(renamed, start) == run(chain(), start)
+
+
+@pytest.mark.parametrize("rest", [0, 1, 2, 50])
+def test_bytes_rest_before_they_are_taken_again(monkeypatch: pytest.MonkeyPatch, rest: int) -> None:
+    monkeypatch.setattr(compact_module, "REST", rest)
+    spans = [span_of(node.views["dst"])[0] for node in compact(chain(), APART, SBUF_BYTES)[:4]]
+    for later, (_, low, high, *_) in enumerate(spans):
+        for earlier, (_, one, end, *_) in enumerate(spans[:later]):
+            # The reader of a block is the node after its maker.
+            assert low >= end or high <= one or later > earlier + 1 + rest
 
 
 def test_what_does_not_fit_or_was_not_made_stays() -> None:

@@ -22,6 +22,7 @@ from neuronc.numerics import FUNCTIONS
 from neuronc.runtime.indirect import bind_gather, bind_library, bind_scatter
 from neuronc.runtime.kernels import KERNELS
 from neuronc.runtime.memory import Core, hbm_view
+from neuronc.runtime.selection import select
 
 BF16 = ml_dtypes.bfloat16
 EPS = float(np.finfo(np.float32).eps)
@@ -396,3 +397,16 @@ def test_tiles_share_the_bytes_that_they_share_on_chip() -> None:
     core.view(right)[...] = 2
     assert core.view(whole).reshape(-1).tolist() == [1] * 2048 + [2] * 2048
     assert (core.view(apart) == 7).all()
+
+
+def test_a_choice_beside_its_operands_is_no_choice_in_place() -> None:
+    """The blocks of a batch lie in turns with those of another: same stretch, no common byte."""
+    room = np.arange(48, dtype=np.float32).reshape(4, 12)
+    dst, on_true = room[:, :3], room[:, 6:9]
+    predicate = np.arange(12).reshape(4, 3) % 2 == 0
+    want = np.where(predicate, on_true, -1)
+    select(dst, predicate, on_true, np.float32(-1).reshape(1, 1))()
+    assert (dst == want).all()
+    want = np.where(predicate, on_true, -1)
+    select(on_true, predicate, on_true, np.float32(-1).reshape(1, 1))()
+    assert (on_true == want).all()

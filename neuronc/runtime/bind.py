@@ -2,9 +2,10 @@
 
 Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
 products merged (`merge`), results made where they are copied to (`coalesce`), products stacked
-(`stack`), and all shared between workers (`schedule`): once a kernel and way that its buffers
-overlap. What stays on chip is bound then; what touches HBM once a
-call site, since a kernel is relocatable by its buffers.
+(`stack`), what is on chip kept together (`compact`), small calls that are alike made one (`alike`),
+and all shared between workers (`schedule`): once a kernel and way that its buffers overlap. What
+stays on chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its
+buffers.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
 from neuronc.isa.records import Record, decode
 from neuronc.runtime.accesses import rooms_of
+from neuronc.runtime.alike import gather
 from neuronc.runtime.clocks import Order
 from neuronc.runtime.coalesce import coalesce
 from neuronc.runtime.compact import compact
 from neuronc.runtime.copies import merge_copies
 from neuronc.runtime.forward import forward
-from neuronc.runtime.gemm import bind_gemm
+from neuronc.runtime.gemm import bind_batch, bind_gemm
 from neuronc.runtime.indirect import Call, bind_gather, bind_library, bind_scatter
 from neuronc.runtime.kernels import KERNELS
 from neuronc.runtime.memory import Bytes, Core
@@ -84,11 +86,10 @@ class BoundKernel:
             nodes = forward(merge_copies(nodes, spaces), spaces)
             nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
             nodes, room = stack(nodes, spaces)
+            nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
+            nodes = gather(nodes, spaces)
             host = np.empty(room, np.uint8)
         made = tasks(nodes, spaces, workers)
-        # What is stacked reads neighbouring banks, which must stay neighbours.
-        if len(made) == 1 and not self.literal and not host.size:
-            nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
         calls = [None if _touches_hbm(node) else self.call(node, (), host) for node in nodes]
         return Plan(nodes, host, made, calls)
 
@@ -106,6 +107,8 @@ class BoundKernel:
         if isinstance(instr, isa.MatMul) and node.multiplies:
             if views["dst"].dtype == np.float32:
                 adds = bool(instr.accumulate)
+                if node.is_batch:
+                    return bind_batch(views["dst"], views["left"], views["moving"])
                 if node.is_gemm:
                     return bind_gemm(views["dst"], views["left"], views["moving"], adds)
                 pairs = [(views[left], views[moving]) for left, moving in node.factors]

@@ -33,6 +33,15 @@ def bind_gemm(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
     return _by_numpy(dst, left, moving, accumulate)
 
 
+def bind_batch(dst: Array, left: Array, moving: Array) -> Call:
+    """The call that makes several products: dst[B, M, N] = left[B, K, M].T @ moving[B, K, N]."""
+    if _is_turned(dst[0]):
+        # A result by columns is the transposed one by rows.
+        dst, left, moving = dst.swapaxes(1, 2), moving, left
+    turned = left.swapaxes(1, 2)
+    return lambda: np.matmul(turned, moving, out=dst)
+
+
 def _by_numpy(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
     if left.dtype != _FLOAT or moving.dtype != _FLOAT:
         return lambda: _multiply_wide(dst, left, moving, accumulate)

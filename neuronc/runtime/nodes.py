@@ -48,6 +48,11 @@ class Node:
         return self.is_plain and len(self.views) == 3
 
     @property
+    def is_batch(self) -> bool:
+        """Whether it makes several products of plain matrices, one beside the other."""
+        return self.multiplies and len(self.views["dst"].shape) == 3
+
+    @property
     def is_plain(self) -> bool:
         """Whether all that it multiplies and adds up are plain matrices."""
         return self.multiplies and all(len(view.shape) == 2 for view in self.views.values())
@@ -64,8 +69,9 @@ class Node:
 
     @property
     def depth(self) -> int:
-        """K of a product."""
-        return sum(self.views[name].shape[0] for name, _ in self.factors)
+        """K of a product, or of each of a batch."""
+        axis = len(self.views["dst"].shape) - 2
+        return sum(self.views[name].shape[axis] for name, _ in self.factors)
 
     @property
     def factors(self) -> list[tuple[str, str]]:

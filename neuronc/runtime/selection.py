@@ -13,7 +13,7 @@ _WORDS = (1, 2, 4, 8)
 
 def select(dst: Array, predicate: Array, on_true: Array, on_false: Array) -> Call:
     """Dst = on_true where predicate else on_false."""
-    if np.may_share_memory(dst, on_true):
+    if _is_same(dst, on_true):
         return lambda: np.copyto(dst, on_false, where=np.logical_not(predicate))
     if dst.flags.c_contiguous and dst.itemsize in _WORDS:
         into = FUNCTIONS["select"].into
@@ -25,3 +25,9 @@ def select(dst: Array, predicate: Array, on_true: Array, on_false: Array) -> Cal
         np.copyto(dst, on_true, where=predicate)
 
     return choose
+
+
+def _is_same(one: Array, other: Array) -> bool:
+    """Whether two arrays are the same elements of one memory, not only in the same stretch of it."""
+    places = ((array.ctypes.data, array.shape, array.strides) for array in (one, other))
+    return len(set(places)) == 1
