@@ -28,7 +28,7 @@ from neuronc.runtime.memory import Core
 from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.races import Race, find_race
-from neuronc.runtime.schedule import Task, makespan, tasks
+from neuronc.runtime.schedule import Task, makespan, shared, tasks
 
 F32, ADD = BY_NAME["f32"].code, FUNCTIONS["add"].code
 WORKERS = 3
@@ -67,7 +67,8 @@ def tasks_of(made: Kernel) -> list[Task]:
     """The tasks of a kernel whose records run as they stand."""
     bound = bind_kernel(made, Core.of(TRN2))
     spaces = spaces_of(made, rooms(made))
-    return tasks([node_of(r, made, TRN2.partitions) for r in bound.records], spaces, WORKERS)
+    nodes = [node_of(r, made, TRN2.partitions) for r in bound.records]
+    return shared(tasks(nodes, spaces), WORKERS)
 
 
 def rooms(made: Kernel) -> list[Room]:
@@ -180,8 +181,8 @@ def test_two_workers_halve_what_is_independent() -> None:
     assert makespan(chain, 2) == pytest.approx(6.0, rel=1e-4)
 
 
-@pytest.mark.parametrize(("columns", "shared"), [(16, False), (512, True)])
-def test_short_calls_stay_with_one_worker(columns: int, shared: bool) -> None:
+@pytest.mark.parametrize(("columns", "pays"), [(16, False), (512, True)])
+def test_short_calls_stay_with_one_worker(columns: int, pays: bool) -> None:
     """Two workers share one interpreter, so that short calls, however many, gain nothing."""
     blocks = [Operand(Memory.SBUF, F32, 4 * n, (1,), (n,), 0, 0, 128) for n in (columns, columns)]
     tiles = [replace(b, tile_start=8192 * i, tile_bytes=8192) for i, b in enumerate(blocks)]
@@ -192,4 +193,4 @@ def test_short_calls_stay_with_one_worker(columns: int, shared: bool) -> None:
     ]
     kernel = Kernel("copies", 0, {})
     nodes = [node_of(copy, kernel, TRN2.partitions) for copy in copies]
-    assert (len(tasks(nodes, spaces_of(kernel, []), 2)) > 1) == shared
+    assert (len(shared(tasks(nodes, spaces_of(kernel, [])), 2)) > 1) == pays

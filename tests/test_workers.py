@@ -12,7 +12,7 @@ from neuronc.runtime.bind import bind_kernel
 from neuronc.runtime.memory import Core
 from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.program import Program
-from neuronc.runtime.schedule import tasks
+from neuronc.runtime.schedule import shared, tasks
 
 
 def _attention_block(x, w, bias):
@@ -51,16 +51,16 @@ def test_the_bits_do_not_depend_on_the_number_of_workers(compiled, workers):
 def test_a_long_kernel_is_shared_and_every_record_runs_once(compiled):
     artifact, _ = compiled
     core = Core.of(GENERATIONS["trn2"])
-    shared = 0
+    count = 0
     for kernel in artifact.model.kernels:
         bound = bind_kernel(kernel, core, literal=True)
         spaces = spaces_of(kernel, [Room(i, 0, 1 << 28) for i in range(kernel.buffers)])
         nodes = [node_of(record, kernel, core.partitions) for record in bound.records]
-        found = tasks(nodes, spaces, 2)
-        shared += len(found) > 1
+        found = shared(tasks(nodes, spaces), 2)
+        count += len(found) > 1
         positions = sorted(position for task in found for position in task.positions)
         assert positions == list(range(len(bound.records)))
-    assert shared
+    assert count
 
 
 def test_a_failing_record_is_reported_and_does_not_hang_the_others(compiled):

@@ -3,9 +3,9 @@
 Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
 products merged (`merge`), results made where they are copied to (`coalesce`), products stacked
 (`stack`), what is on chip kept together (`compact`), small calls that are alike made one (`alike`),
-and all shared between workers (`schedule`): once a kernel and way that its buffers overlap. What
-stays on chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its
-buffers.
+large ones two where that keeps workers busy (`halves`), and all shared between workers
+(`schedule`): once a kernel and way that its buffers overlap. What stays on chip is bound then; what
+touches HBM once a call site, since a kernel is relocatable by its buffers.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from neuronc.runtime.compact import compact
 from neuronc.runtime.copies import merge_copies
 from neuronc.runtime.forward import forward
 from neuronc.runtime.gemm import bind_batch, bind_gemm
+from neuronc.runtime.halves import halve
 from neuronc.runtime.indirect import Call, bind_gather, bind_library, bind_scatter
 from neuronc.runtime.kernels import KERNELS
 from neuronc.runtime.memory import Bytes, Core
 from neuronc.runtime.merge import merge_accumulations
 from neuronc.runtime.nodes import Node, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
-from neuronc.runtime.schedule import Task, tasks
+from neuronc.runtime.schedule import Task, shared, tasks
 from neuronc.runtime.stack import stack
 from neuronc.runtime.windows import Products
 from neuronc.runtime.workers import Tasks
@@ -89,9 +90,11 @@ class BoundKernel:
             nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
             nodes = gather(nodes, spaces)
             host = np.empty(room, np.uint8)
-        made = tasks(nodes, spaces, workers)
+        made = tasks(nodes, spaces)
+        if not self.literal:
+            nodes, made = halve(nodes, made, spaces)
         calls = [None if _touches_hbm(node) else self.call(node, (), host) for node in nodes]
-        return Plan(nodes, host, made, calls)
+        return Plan(nodes, host, shared(made, workers), calls)
 
     def call(self, node: Node, buffers: Sequence[Bytes], host: Bytes = _NOTHING) -> Call:
         """Bind one node over the buffers of a call site."""
