@@ -29,6 +29,7 @@ from neuronc.passes import (
     choose_tiles,
     rules,
     tile_attention,
+    tile_attention_short,
     tile_contract,
     tile_index,
     tile_library,
@@ -144,6 +145,11 @@ _SHORT = Example(
     _ATTENTION.arguments.replace("4x512x", "4x128x"),
     _ATTENTION.result.replace("4x512x", "4x128x"),
     _ATTENTION.body.replace("4x512x512x", "4x128x128x").replace("4x512x", "4x128x"),
+)
+_SINGLE = Example(
+    _SHORT.arguments.replace("4x128x", "1x128x"),
+    _SHORT.result.replace("4x128x", "1x128x"),
+    _SHORT.body.replace("4x128x", "1x128x"),
 )
 _DEEP = Example(
     f"%x: {_X}, " + ", ".join(f"%w{i}: tensor<256x256xf32>" for i in range(5)),
@@ -333,7 +339,8 @@ LOWERINGS: dict[str, tuple[ModuleType, Example]] = {
             """,
         ),
     ),
-    "attention": (tile_attention, _SHORT),
+    "attention": (tile_attention, _SINGLE),
+    "attention, several heads": (tile_attention_short, _SHORT),
     "move": (
         tile_move,
         Example(

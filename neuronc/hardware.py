@@ -20,6 +20,8 @@ class Generation:
     """Rows of SBUF and PSUM, and rows and columns of the systolic array."""
     stationary_columns_max: int
     """Widest stationary operand of one matmul (M)."""
+    array_tile: int
+    """Rows of the array that a matmul of fewer may start at: a multiple of these."""
     matmul_columns_max: int
     """Widest moving operand of one matmul (N): one PSUM bank of float32."""
     sbuf_bytes_per_partition: int
@@ -106,6 +108,7 @@ TRN1 = Generation(
     core="NeuronCore-v2",
     partitions=_ARRAY,
     stationary_columns_max=_ARRAY,
+    array_tile=64,  # 3.2 [P]: row tiles
     matmul_columns_max=_BANK_FP32,
     sbuf_bytes_per_partition=180_224,  # 1.3 [P]: 176 KiB of 192 are the compiler's
     psum_bytes_per_partition=16 * 1024,
@@ -153,6 +156,7 @@ TRN2 = Generation(
     core="NeuronCore-v3",
     partitions=_ARRAY,
     stationary_columns_max=_ARRAY,
+    array_tile=32,  # 3.2 [P]: row tiles
     matmul_columns_max=_BANK_FP32,
     sbuf_bytes_per_partition=212_984,  # 1.3 [P]
     psum_bytes_per_partition=16 * 1024,
@@ -200,6 +204,7 @@ TRN3 = Generation(
     core="NeuronCore-v4",
     partitions=_ARRAY,
     stationary_columns_max=_ARRAY,
+    array_tile=32,
     matmul_columns_max=_BANK_FP32,  # 1.3 [P] allows all 8 banks; one bank is always legal
     sbuf_bytes_per_partition=245_752,  # 1.3 [P]
     psum_bytes_per_partition=16 * 1024,

@@ -151,6 +151,17 @@ CASES: dict[str, tuple[Callable[..., jax.Array], Arrays]] = {
         lambda q, k, v, m: _dense(q, k, v, m, hidden=_LOWEST),
         [*_qkv(1, (2, 2), 64, 1300, 32), _some(1, 1, 64, 1300)],
     ),
+    "many short": (
+        _library_mask,
+        [*_swapped(_qkv(5, (12, 12), 12, 12, 32)), _some(5, 1, 12, 12)],
+    ),
+    "short and odd": (
+        lambda q, k, v, m, b: _dense(q, k, v, m, b),
+        [*_qkv(3, (7, 7), 49, 49, 32), _some(3, 1, 49, 49), _normal(7, 49, 49)],
+    ),
+    "short and safe": (_safe_rows, [*_qkv(2, (6, 6), 40, 60, 16), _some(2, 1, 40, 60)]),
+    "short and deep": (_causal, _qkv(2, (3, 3), 60, 70, 160)),
+    "short, in two tiles": (_dense, _qkv(4, (6, 6), 197, 197, 64)),
     "a bias and a cap": (
         lambda q, k, v, b: _dense(q, k, v, bias=b, cap=50.0),
         [*_qkv(2, (4, 2), 96, 96, 32), _normal(4, 96, 96)],
@@ -220,6 +231,17 @@ def test_a_causal_mask_saves_nearly_half() -> None:
     arrays = [a.astype(ml_dtypes.bfloat16) for a in _qkv(1, (1, 1), 2048, 2048, 64)]
     full, causal = (neuronc.compile(jax.jit(f).lower(*arrays)).report for f in (_dense, _causal))
     assert causal.tensor_flops < 0.65 * full.tensor_flops
+
+
+def test_short_heads_side_by_side_cost_little_more_than_one() -> None:
+    """A head of 12 tokens is fixed costs of instructions and transfers: 60 share most of them."""
+    few, many = (_swapped(_qkv(n, (12, 12), 12, 12, 32)) for n in (1, 5))
+    shown = [np.ones((len(a[0]), 1, 1, 12), np.bool_) for a in (few, many)]
+    one, all_ = (
+        neuronc.compile(jax.jit(_library_mask).lower(*a, m)).report.seconds
+        for a, m in zip((few, many), shown, strict=True)
+    )
+    assert all_ < 2.5 * one < 30e-6
 
 
 def test_a_window_costs_what_it_shows_and_not_what_it_hides() -> None:

@@ -27,6 +27,10 @@ HIDDEN_MAX = -1e9
 """A number that stands for -inf: beside any score that is larger, its exponential is 0."""
 LONG_RUN_BYTES = 2048
 """A run of a transfer that costs little more than its bytes (hardware.md 3.5)."""
+LARGEST, SMALLEST = 3.4028234663852886e38, 2.0**-126
+"""Of the normal float32 numbers."""
+STEPS_TOGETHER = 256
+"""Most steps of all heads that are one pipeline; more are a loop over heads, filled for each."""
 STEPS_MAX = 16384
 """Most (tile, chunk) pairs of one head: they are written out one by one."""
 

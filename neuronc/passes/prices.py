@@ -12,7 +12,16 @@ import numpy as np
 
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
-from neuronc.isa.instructions import Activation, Copy, DmaCopy, MatMul, TensorTensor, Transpose
+from neuronc.isa.instructions import (
+    Activation,
+    Copy,
+    DmaCopy,
+    MatMul,
+    Select,
+    TensorReduce,
+    TensorTensor,
+    Transpose,
+)
 from neuronc.isa.operands import Memory
 from neuronc.isa.table import Engine, Instruction
 
@@ -37,11 +46,13 @@ def _record(cls: type[Instruction], operands: dict[str, _Operand]) -> np.ndarray
 
 
 @cache
-def matmul_seconds(columns: int, element_bytes: int, hw: Generation) -> float:
-    """One tile of moving columns against one stationary tile."""
+def matmul_seconds(
+    columns: int, element_bytes: int, hw: Generation, rows: int | None = None
+) -> float:
+    """One tile of moving columns against one stationary tile, a whole one or of fewer rows."""
     moving = (Memory.SBUF, element_bytes, hw.partitions, (columns,))
     dst = (Memory.PSUM, 4, hw.partitions, (columns,))
-    stationary = (Memory.SBUF, element_bytes, hw.partitions, (hw.stationary_columns_max,))
+    stationary = (Memory.SBUF, element_bytes, hw.partitions, (rows or hw.stationary_columns_max,))
     row = _record(MatMul, {"dst": dst, "stationary": stationary, "moving": moving})
     return float(MatMul.seconds(row, Engine.TENSOR, hw)[0])
 
@@ -75,10 +86,37 @@ def pair_seconds(columns: int, element_bytes: int, hw: Generation) -> float:
 
 
 @cache
-def activation_seconds(columns: int, element_bytes: int, hw: Generation) -> float:
-    """A function with a table on the scalar engine."""
+def near_pair_seconds(columns: int, hw: Generation) -> float:
+    """A function of a float32 block in PSUM and another block on the vector engine."""
+    block, psum = ((m, 4, hw.partitions, (columns,)) for m in (Memory.SBUF, Memory.PSUM))
+    row = _record(TensorTensor, {"dst": block, "lhs": psum, "rhs": block})
+    return float(TensorTensor.seconds(row, Engine.VECTOR, hw)[0])
+
+
+@cache
+def select_seconds(columns: int, hw: Generation) -> float:
+    """A choice by a mask among a float32 block in PSUM and another, in its place."""
+    block, psum = ((m, 4, hw.partitions, (columns,)) for m in (Memory.SBUF, Memory.PSUM))
+    row = _record(Select, {"dst": psum, "predicate": block, "on_true": psum, "on_false": block})
+    return float(Select.seconds(row, Engine.VECTOR, hw)[0])
+
+
+@cache
+def reduce_seconds(columns: int, hw: Generation) -> float:
+    """A reduction of float32 columns on the vector engine."""
+    block = (Memory.SBUF, 4, hw.partitions, (columns,))
+    row = _record(TensorReduce, {"dst": block, "src": block})
+    return float(TensorReduce.seconds(row, Engine.VECTOR, hw)[0])
+
+
+@cache
+def activation_seconds(
+    columns: int, element_bytes: int, hw: Generation, summed: bool = False
+) -> float:
+    """A function with a table on the scalar engine, and its sums."""
     block = (Memory.SBUF, element_bytes, hw.partitions, (columns,))
-    row = _record(Activation, {"dst": block, "src": block})
+    sums = {"row_sum": block} if summed else {}
+    row = _record(Activation, {"dst": block, "src": block, **sums})
     return float(Activation.seconds(row, Engine.SCALAR, hw)[0])
 
 

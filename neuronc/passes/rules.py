@@ -125,6 +125,12 @@ RULES = (
     ),
     Rule(
         "tile-kernels",
+        "several-heads",
+        "short rows of scores of several heads: side by side, in one instruction each",
+        "heads side by side",
+    ),
+    Rule(
+        "tile-kernels",
         "drain",
         "a product of small floats that one operation reads: from PSUM, rounded once",
         removes="tile.cast",

@@ -28,7 +28,11 @@ from neuronc.dialects.tile import ActivateOp, CastOp, MapPairOp, MapTensorOp
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attention import read_attention
+from neuronc.passes.attention_beside import Block
 from neuronc.passes.attention_plan import (
+    LARGEST,
+    SMALLEST,
+    STEPS_TOGETHER,
     Chunk,
     RowTile,
     bank_columns,
@@ -36,16 +40,15 @@ from neuronc.passes.attention_plan import (
     make_plan,
     score_banks,
 )
+from neuronc.passes.attention_short_plan import choose_group
 from neuronc.passes.attention_space import BATCH, WIDTH, space_of
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder, Operand, Ref
 from neuronc.passes.tile_attention_load import Head, Loader
 from neuronc.passes.tile_attention_scores import Scores
+from neuronc.passes.tile_attention_short import ShortAttention
 
 _FLOAT = BY_NAME["f32"]
-_LARGEST, _SMALLEST = 3.4028234663852886e38, 2.0**-126
-STEPS_TOGETHER = 256
-"""Most steps of all heads that are one pipeline; more are a loop over heads, filled for each."""
 STAGES = 2
 """Buffers of what one stage of the pipeline hands to the next."""
 STORES = 8
@@ -94,6 +97,11 @@ class AttentionLowering:
 
     def run(self) -> None:
         """Emit the whole kernel: heads outermost, in one pipeline where they are few and short."""
+        group = choose_group(self._space, self._it, self._plan, self._hw)
+        if group is not None:
+            found = (self._it, self._space, self._plan)
+            ShortAttention(self._body, self._b, self._hw, found, group).run()
+            return
         self._reserve()
         self._locate(self._it.score)
         self._scores.prepare()
@@ -190,7 +198,9 @@ class AttentionLowering:
     def _weigh(self, step: Step) -> None:
         """The exponentials of the scores, and their sum."""
         psum, batch = self._scored(step), self._heads[step.head].batch
-        source, scale = self._scores.emit(psum, batch, step.tile, step.chunk)
+        scores = Block(psum, step.chunk.count, step.tile.size)
+        block, scale = self._scores.emit(scores, batch, step.tile, step.chunk)
+        source = block.of((), step.chunk.count)
         self._source("stablehlo.exponential")
         bias = self._shift(step, source, scale)
         pairs = ((1, step.chunk.count),)
@@ -209,7 +219,7 @@ class AttentionLowering:
         words |= {"immediate0": -scale, "reverse0": 0, "reverse1": 0}
         if step.first:
             slots = ("dst", "src")
-            self._b.append(MapPairOp, (shift, largest), slots=slots, immediate1=_LARGEST, **words)
+            self._b.append(MapPairOp, (shift, largest), slots=slots, immediate1=LARGEST, **words)
             return shift
         before = self._column(step, _SHIFT, 1)
         slots = ("dst", "src", "scalar1")
@@ -301,7 +311,7 @@ class AttentionLowering:
         """
         inverse = self._column(step, _INVERSE)
         if self._it.safe:
-            words: dict[str, object] = {"function0": "maximum", "immediate0": _SMALLEST}
+            words: dict[str, object] = {"function0": "maximum", "immediate0": SMALLEST}
             words |= {"function1": "divide", "immediate1": 1.0, "reverse0": 0, "reverse1": 1}
             self._b.append(MapPairOp, (inverse, total), slots=("dst", "src"), **words)
         else:

@@ -8,13 +8,16 @@ masks and biases loaded by tile, what they are broadcast along only once.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from xdsl.ir import Operation
 
 from neuronc.dialects.access import Affine
-from neuronc.dtypes import BY_NAME, ElementType
+from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attention import Attention
+from neuronc.passes.attention_beside import ONE, Beside, Block, Pairs, placed, taken
 from neuronc.passes.attention_plan import (
     Chunk,
     Plan,
@@ -24,7 +27,7 @@ from neuronc.passes.attention_plan import (
     scale_of,
     shown_inverted,
 )
-from neuronc.passes.attention_space import KEYS, ROWS, Space
+from neuronc.passes.attention_space import BATCH, KEYS, ROWS, Space
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
 from neuronc.passes.functions import function_name, map_function
@@ -52,6 +55,7 @@ class Scores:
         self._patterns: dict[_Pattern, Ref] = {}
         self._hidden: dict[Operation, Ref] = {}
         self._batch: tuple[Affine, ...] = ()
+        self._beside = ONE
 
     def prepare(self) -> None:
         """Make what all heads share: the patterns of predicates, the numbers that hide."""
@@ -65,28 +69,41 @@ class Scores:
                         self._make(op, tile, start, count)
 
     def emit(
-        self, psum: Ref, batch: tuple[Affine, ...], tile: RowTile, chunk: Chunk
-    ) -> tuple[Operand, float]:
-        """The scores after the chain: where they are, and a factor that is still to come."""
-        self._batch = batch
-        pairs = ((1, chunk.count),)
-        place, ref, scale = psum.at(0, pairs, 0, tile.size), psum, 1.0
+        self,
+        scores: Block,
+        batch: tuple[Affine, ...],
+        tile: RowTile,
+        chunk: Chunk,
+        beside: Beside = ONE,
+    ) -> tuple[Block, float]:
+        """The scores after the chain: where they are, and a factor that is still to come.
+
+        The heads are those `beside` the one at `batch`.
+        """
+        self._batch, self._beside = batch, beside
+        place, scale = scores, 1.0
         for op in self._it.chain:
             self._b.loc, self._b.source = location(op), op.name
             factor = scale_of(op)
             if factor is not None:
                 scale *= factor
             elif op in self._it.visible:
-                self._select(op, ref, tile, chunk)
+                self._select(op, place, tile, chunk)
             else:
-                ref = self._b.alloc(tile.size, chunk.count, _FLOAT)
                 if scale != 1.0:
-                    scaled = self._b.alloc(tile.size, chunk.count, _FLOAT)
-                    self._b.map("multiply", scaled.all(), place, immediate=scale, immediate_at=1)
-                    place, scale = scaled.all(), 1.0
-                self._compute(op, ref, place, tile, chunk)
-                place = ref.all()
+                    scaled, flat = self._alloc(tile, chunk), beside.flat
+                    blocks = scaled.of(flat, chunk.count), place.of(flat, chunk.count)
+                    self._b.map("multiply", *blocks, immediate=scale, immediate_at=1)
+                    place, scale = scaled, 1.0
+                made = self._alloc(tile, chunk)
+                self._compute(op, made, place, tile, chunk)
+                place = made
         return place, scale
+
+    def _alloc(self, tile: RowTile, chunk: Chunk) -> Block:
+        """A block of its own for the scores of all heads."""
+        ref = self._b.alloc(tile.size, self._beside.size * chunk.count, _FLOAT)
+        return Block(ref, chunk.count, tile.size)
 
     def _selects(self) -> list[tuple[Operation, float]]:
         """The selects by position, and the factor that is pending where each stands."""
@@ -134,19 +151,25 @@ class Scores:
         self._b.map("ge", pattern.all(), number.all(), immediate=0.0, immediate_at=1)
         self._patterns[key] = pattern
 
-    def _select(self, op: Operation, ref: Ref, tile: RowTile, chunk: Chunk) -> None:
+    def _select(self, op: Operation, scores: Block, tile: RowTile, chunk: Chunk) -> None:
         """Put the number that hides where a predicate of positions does not show."""
+        flat = self._beside.flat
+        alike = tuple((0, n) for n in flat)
         for start, count in self._partly(op, tile, chunk):
             pattern = self._patterns[self._pattern(op, tile, start, count)]
-            block = ref.at(start - chunk.start, ((1, count),), 0, tile.size)
-            number = self._hidden[op].at(0, ((0, count),), 0, tile.size)
+            block = scores.of(flat, count, start - chunk.start)
+            number = self._hidden[op].at(0, (*alike, (0, count)), 0, tile.size)
             chosen = (number, block) if shown_inverted(op) else (block, number)
-            self._b.map("select", block, pattern.all(), *chosen)
+            self._b.map("select", block, pattern[(*alike, (1, count))], *chosen)
 
     def _compute(
-        self, op: Operation, ref: Ref, place: Operand, tile: RowTile, chunk: Chunk
+        self, op: Operation, made: Block, place: Block, tile: RowTile, chunk: Chunk
     ) -> None:
-        """One op on a block."""
+        """One op on the blocks of all heads."""
+        loads = [(op, i) for i in range(len(op.operands)) if (op, i) in self._it.loads]
+        strides = [self._space.strides(load, BATCH) for load in loads if self._beside.counts]
+        sizes, walks = self._beside.walk(strides)
+        over = dict(zip(loads, walks, strict=False))
         sources: list[Operand | float] = []
         select = function_name(op) == "select"
         for index, value in enumerate(op.operands):
@@ -154,30 +177,35 @@ class Scores:
             if splat is not None and select and index:
                 filled = self._b.alloc(tile.size, 1, _FLOAT)
                 self._b.fill(filled.all(), _single(float(splat)))
-                sources.append(filled[((0, chunk.count),)])
+                sources.append(filled[tuple((0, n) for n in (*sizes, chunk.count))])
             elif splat is not None:
                 sources.append(float(splat))
             elif (op, index) in self._it.loads:
                 kind = element(value)
                 wide = select and index > 0 and kind is not _FLOAT
-                sources.append(self._loaded((op, index), kind, tile, chunk, wide))
+                heads = over.get((op, index), ())
+                sources.append(self._loaded((op, index), heads, tile, chunk, wide))
             else:
-                sources.append(place)
-        map_function(self._b, op, ref.all(), sources, tile.size)
+                sources.append(place.of(sizes, chunk.count))
+        map_function(self._b, op, made.of(sizes, chunk.count), sources, tile.size)
 
     def _loaded(
         self,
         key: tuple[Operation, int],
-        kind: ElementType,
+        heads: Pairs,
         tile: RowTile,
         chunk: Chunk,
         wide: bool,
     ) -> Operand:
-        """The part of a mask or bias beside a block of scores."""
-        space = self._space
+        """The part of a mask or bias beside the blocks of scores, for each head that has its own.
+
+        `heads` walks them in HBM.
+        """
+        space, kind = self._space, element(key[0].operands[key[1]])
         step = space.stride(key, KEYS)
-        width = chunk.count if step else 1
-        ref = self._b.alloc(tile.size, width, kind)
+        width, many = chunk.count if step else 1, taken(heads)
+        columns = width * prod(n for _, n in many)
+        ref = self._b.alloc(tile.size, columns, kind)
         rows = Tile(tuple(Affine(s) for s in tile.starts), tile.counts)
         strides = space.strides(key, ROWS)
         base = space.offset(key, self._batch) + rows.offset(strides) + step * chunk.start
@@ -186,17 +214,18 @@ class Scores:
         buffer = self._body.buffers[source]
         for at, lanes, shift, stride in rows.pieces(strides):
             window = (buffer, base + shift, stride)
-            self._b.transfer(ref, Affine(), (at, lanes), window, ((step, width),), False)
+            free = (*many, (step, width))
+            self._b.transfer(ref, Affine(), (at, lanes), window, free, False)
         apart = self._plan.together if step else 1
         if wide or apart > 1:
-            loaded, ref = ref, self._b.alloc(tile.size, width, _FLOAT if wide else kind)
-            many, lanes = apart * self._plan.key_tile, self._plan.key_tile
+            loaded, ref = ref, self._b.alloc(tile.size, columns, _FLOAT if wide else kind)
+            group, lanes = apart * self._plan.key_tile, self._plan.key_tile
             if apart > 1:
-                pairs = ((many, width // many), (1, apart), (apart, lanes))
+                pairs = ((group, columns // group), (1, apart), (apart, lanes))
                 self._b.cast(ref[shape_pairs([n for _, n in pairs])], loaded[pairs])
             else:
                 self._b.cast(ref.all(), loaded.all())
-        return ref[((1 if step else 0, chunk.count),)]
+        return ref[(*placed(heads, width), (1 if step else 0, chunk.count))]
 
 
 def _single(value: float) -> float:
