@@ -24,7 +24,7 @@ from rich.table import Table
 import neuronc
 from neuronc.artifact.model import Artifact
 from neuronc.hardware import GENERATIONS, Generation
-from neuronc.timeline import simulate
+from neuronc.timeline.simulate import simulate
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record, encode
 from neuronc.isa.table import ENGINES, Engine, Instruction
 from neuronc.numerics import FUNCTIONS
-from neuronc.timeline import Timeline, simulate
+from neuronc.timeline.simulate import Timeline, simulate
 
 
 @dataclass

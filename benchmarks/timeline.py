@@ -16,7 +16,7 @@ from matmul_schedule import Matmul
 from neuronc.artifact.model import Artifact, Buffer, BufferKind, Call, Kernel
 from neuronc.hardware import TRN2
 from neuronc.profile import profile_of
-from neuronc.timeline import simulate
+from neuronc.timeline.simulate import simulate
 from neuronc.trace import write_trace
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from neuronc.artifact.model import Call, Step, While
-from neuronc.timeline import Timeline
+from neuronc.timeline.simulate import Timeline
 
 
 @dataclass(frozen=True)

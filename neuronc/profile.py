@@ -18,7 +18,8 @@ from neuronc.artifact.model import Artifact
 from neuronc.calls import Placed, Repeat, Run
 from neuronc.hardware import GENERATIONS, Generation
 from neuronc.isa.table import DMA_QUEUES, Engine
-from neuronc.timeline import Floats, Timeline, simulate
+from neuronc.timeline.latencies import Floats
+from neuronc.timeline.simulate import Timeline, simulate
 from neuronc.waiting import critical_path, exposed_dma
 
 _TOP = 10

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from os import PathLike
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuronc.artifact.model import Artifact
 from neuronc.artifact.output import new_file
@@ -22,11 +24,18 @@ from neuronc.isa.prices import dma_bytes
 from neuronc.isa.records import rows_of
 from neuronc.isa.table import DMA_QUEUES, ENGINES, INSTRUCTIONS, Engine
 from neuronc.profile import Profile
-from neuronc.timeline import DMA_BUSY, Track
+from neuronc.timeline.latencies import Floats
+from neuronc.timeline.queues import DMA_BUSY, QUEUE, Track
 
 FLOWS_MAX = 20_000
 """Arrows of one call; with more, viewers slow down. The slices say what they waited for anyway."""
 _CALLS = len(ENGINES)
+_CAUSES = {
+    **{int(engine): f"{engine.name.lower()} " for engine in ENGINES},
+    QUEUE: "its queue",
+    DMA_BUSY: "the DMA engines",
+}
+_PART = 1024
 _MICRO = 1e6
 
 
@@ -78,42 +87,46 @@ def events(artifact: Artifact, profile: Profile) -> Iterator[str]:
 class _Slices:
     """The slices of one engine and kernel, all but when they start."""
 
-    starts: list[float]
-    texts: list[str]
-    """A slice's JSON up to its start."""
+    starts: Floats
+    """Per record, microseconds from the start of the kernel."""
+    templates: list[str]
+    """JSON of _PART records each, in which `%.4f` is where a start goes."""
 
     @staticmethod
     def of(artifact: Artifact, kernel: int, engine: Engine, track: Track) -> _Slices:
         """Describe the records of a stream."""
         stream = artifact.kernels[kernel].streams[engine]
-        names = {op: cls.__name__ for op, cls in INSTRUCTIONS.items()}
-        sources = {s: _op(artifact, s) for s in np.unique(stream["source"]).tolist()}
-        seconds = (track.busy if engine in DMA_QUEUES else track.stop - track.start) * _MICRO
+        columns = (stream["opcode"], stream["source"], _work(stream, engine), track.busy * _MICRO)
+        # Few records differ in these, and text costs more than to look it up.
+        heads = map(cache(partial(_head, artifact, engine)), *(c.tolist() for c in columns))
+        waits = (heads, track.cause.tolist(), (track.awaited + 1).tolist())
         texts = [
-            f'{{"ph":"X","pid":0,"tid":{int(engine)},"cat":"{engine.name.lower()}",'
-            f'"name":"{names[opcode]}","dur":{span:.4f},"args":{{{sources[source]}{work}'
-            f'"record":{number + 1},"waited_for":"{_cause(cause, record)}"}},"ts":'
-            for number, (opcode, source, span, work, cause, record) in enumerate(
-                zip(
-                    stream["opcode"].tolist(),
-                    stream["source"].tolist(),
-                    seconds.tolist(),
-                    _work(stream, engine),
-                    track.cause.tolist(),
-                    track.awaited.tolist(),
-                    strict=True,
-                )
-            )
+            f'{head}"record":{number},"waited_for":"{_CAUSES[cause]}{awaited or ""}"}},"ts":%.4f}}'
+            for number, (head, cause, awaited) in enumerate(zip(*waits, strict=True), 1)
         ]
-        return _Slices((track.start * _MICRO).tolist(), texts)
+        parts = [",\n".join(texts[at : at + _PART]) for at in range(0, len(texts), _PART)]
+        return _Slices(track.start * _MICRO, parts)
 
     def at(self, start_seconds: float) -> Iterator[str]:
         """The slices of a call that starts then."""
-        begin = start_seconds * _MICRO
-        for first in range(0, len(self.texts), 1024):
-            part = slice(first, first + 1024)
-            pairs = zip(self.texts[part], self.starts[part], strict=True)
-            yield ",\n".join([f"{text}{begin + start:.4f}}}" for text, start in pairs])
+        starts = start_seconds * _MICRO + self.starts
+        for number, template in enumerate(self.templates):
+            first = number * _PART
+            yield template % tuple(starts[first : first + _PART].tolist())
+
+
+def _head(
+    artifact: Artifact, engine: Engine, opcode: int, source: int, work: int, span: float
+) -> str:
+    """A slice's JSON up to its record's number, as a part of a template."""
+    amount = "bytes" if engine in DMA_QUEUES else "flops"
+    done = f'"{amount}":{work},' if work else ""
+    text = (
+        f'{{"ph":"X","pid":0,"tid":{int(engine)},"cat":"{engine.name.lower()}",'
+        f'"name":"{INSTRUCTIONS[opcode].__name__}","dur":{span:.4f},'
+        f'"args":{{{_op(artifact, source)}{done}'
+    )
+    return text.replace("%", "%%")
 
 
 def _op(artifact: Artifact, source: int) -> str:
@@ -121,7 +134,7 @@ def _op(artifact: Artifact, source: int) -> str:
     return f'"op":{json.dumps(op)},"line":{json.dumps(line)},' if op or line else ""
 
 
-def _work(stream: np.ndarray, engine: Engine) -> list[str]:
+def _work(stream: np.ndarray, engine: Engine) -> NDArray[np.int64]:
     """Bytes of each transfer, FLOPs of each matmul."""
     out = np.zeros(len(stream), np.int64)
     for opcode in np.unique(stream["opcode"]).tolist():
@@ -132,14 +145,7 @@ def _work(stream: np.ndarray, engine: Engine) -> list[str]:
         elif cls is MatMul:
             m, n = columns(rows["stationary"]), columns(rows["moving"])
             out[select] = 2 * m * n * rows["moving"]["partitions"].astype(np.int64)
-    name = "bytes" if engine in DMA_QUEUES else "flops"
-    return [f'"{name}":{amount},' if amount else "" for amount in out.tolist()]
-
-
-def _cause(cause: int, record: int) -> str:
-    if cause >= 0:
-        return f"{ENGINES[cause].name.lower()} {record + 1}"
-    return "the DMA engines" if cause == DMA_BUSY else "its queue"
+    return out
 
 
 def _flows(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from neuronc.isa.table import DMA_QUEUES, Engine
-from neuronc.timeline import DMA_BUSY, Floats, Timeline
+from neuronc.isa.table import DMA_QUEUES, ENGINES, Engine
+from neuronc.timeline.latencies import Floats
+from neuronc.timeline.queues import DMA_BUSY
+from neuronc.timeline.simulate import Timeline
 
 
 def exposed_dma(line: Timeline) -> float:
@@ -23,37 +26,50 @@ def critical_path(line: Timeline) -> dict[Engine, Floats]:
     Walks back from the record that ends last: to the record that each waited for, else to the one
     before it in its queue or, among transfers, on the DMA engines.
     """
-    blame = {engine: np.zeros(len(track.start)) for engine, track in line.tracks.items()}
-    if not blame:
-        return blame
-    engine = max(line.tracks, key=lambda e: float(line.tracks[e].stop[-1]))
-    position = len(blame[engine]) - 1
-    stops = {e: t.stop.tolist() for e, t in line.tracks.items()}
-    causes = {e: t.cause.tolist() for e, t in line.tracks.items()}
-    awaited = {e: t.awaited.tolist() for e, t in line.tracks.items()}
-    before = _transfers_before(line)
-    while True:
-        stop, cause = stops[engine][position], causes[engine][position]
-        at = engine, position
-        if cause >= 0:
-            engine, position = Engine(cause), awaited[engine][position]
-        elif cause == DMA_BUSY and at in before:
-            engine, position = before[at]
-        else:
-            position -= 1
-        blame[at[0]][at[1]] = stop - (stops[engine][position] if position >= 0 else 0.0)
-        if position < 0:
-            return blame
+    tracks = line.tracks
+    if not tracks:
+        return {}
+    ends = np.cumsum([0, *(len(track.start) for track in tracks.values())]).tolist()
+    first = dict(zip(tracks, ends, strict=False))
+    before = _before(line, first).tolist()
+    last = max(tracks, key=lambda engine: float(tracks[engine].stop[-1]))
+    at, chain = first[last] + len(tracks[last].stop) - 1, list[int]()
+    while at >= 0:
+        chain.append(at)
+        at = before[at]
+    stops = np.concatenate([track.stop for track in tracks.values()])
+    blame = np.zeros(len(stops))
+    blame[chain] = stops[chain] - np.append(stops[chain[1:]], 0.0)
+    return dict(zip(tracks, np.split(blame, ends[1:-1]), strict=True))
 
 
-def _transfers_before(line: Timeline) -> dict[tuple[Engine, int], tuple[Engine, int]]:
-    """The transfer that the DMA engines did before each one."""
-    queues = [(e, line.tracks[e].start) for e in DMA_QUEUES if e in line.tracks]
-    order = sorted(
-        (start, engine, i) for engine, starts in queues for i, start in enumerate(starts.tolist())
-    )
-    each = [(engine, i) for _, engine, i in order]
-    return dict(zip(each[1:], each[:-1], strict=True))
+def _before(line: Timeline, first: Mapping[Engine, int]) -> NDArray[np.int64]:
+    """The record to blame before each, as indices into all tracks one after the other; -1 is none.
+
+    `first` is where each track begins.
+    """
+    parts: list[NDArray[np.int64]] = []
+    for engine, track in line.tracks.items():
+        own = np.arange(len(track.start)) - 1
+        parts.append(np.where(own >= 0, own + first[engine], -1))
+    before = np.concatenate(parts)
+    cause = np.concatenate([track.cause for track in line.tracks.values()])
+    awaited = np.concatenate([track.awaited for track in line.tracks.values()])
+    origin = np.array([first.get(engine, 0) for engine in ENGINES])
+    before = np.where(cause >= 0, origin[cause] + awaited, before)
+    order = _transfers(line, first)
+    busy = cause[order[1:]] == DMA_BUSY
+    before[order[1:][busy]] = order[:-1][busy]
+    return before
+
+
+def _transfers(line: Timeline, first: Mapping[Engine, int]) -> NDArray[np.int64]:
+    """The transfers in the order in which the DMA engines did them."""
+    queues = [(first[e], line.tracks[e].start) for e in DMA_QUEUES if e in line.tracks]
+    if not queues:
+        return np.zeros(0, np.int64)
+    records = np.concatenate([begin + np.arange(len(starts)) for begin, starts in queues])
+    return records[np.argsort(np.concatenate([starts for _, starts in queues]), kind="stable")]
 
 
 def _covered(spans: Sequence[tuple[Floats, Floats]]) -> float:

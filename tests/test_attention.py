@@ -16,7 +16,7 @@ from neuronc.isa.instructions import DmaCopy
 from neuronc.isa.prices import run_bytes
 from neuronc.isa.records import rows_of
 from neuronc.isa.table import Engine
-from neuronc.timeline import simulate
+from neuronc.timeline.simulate import simulate
 
 Arrays = list[np.ndarray]
 _RANDOM = np.random.default_rng(4)

@@ -13,9 +13,11 @@ from neuronc.hardware import TRN2
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record, encode
-from neuronc.isa.table import ENGINES, Engine, Instruction
+from neuronc.isa.table import DMA_QUEUES, ENGINES, Engine, Instruction
 from neuronc.numerics import FUNCTIONS
-from neuronc.timeline import DMA_BUSY, QUEUE, Timeline, simulate
+from neuronc.timeline.latencies import delays, latency, prices
+from neuronc.timeline.queues import DMA_BUSY, QUEUE
+from neuronc.timeline.simulate import Timeline, simulate
 
 F32 = BY_NAME["f32"].code
 NS = 1e-9
@@ -153,6 +155,71 @@ def test_waits_that_are_never_met_are_an_error() -> None:
             (Engine.VECTOR, copy(0, 1), {Engine.SCALAR: 1}),
             (Engine.SCALAR, activation(0, 1, "exponential"), {Engine.VECTOR: 1}),
         )
+
+
+def asked_over_and_over(streams: dict[Engine, np.ndarray]) -> dict[Engine, list[float]]:
+    """When each record ends, found record by record: all queues are asked after each transfer."""
+    ends: dict[Engine, list[float]] = {engine: [] for engine in streams}
+    begun, pool = dict.fromkeys(DMA_QUEUES, 0.0), 0.0
+    spans = {e: prices(s, e, TRN2) for e, s in streams.items()}
+    before = {e: delays(e, s, spans[e], TRN2) for e, s in streams.items()}
+
+    def met(engine: Engine) -> float | None:
+        """When the next record's waits are met, if it is known."""
+        at = len(ends[engine])
+        if at == len(streams[engine]):
+            return None
+        waits = [
+            (e, n) for e, n in zip(ENGINES, streams[engine]["waits"][at].tolist(), strict=True) if n
+        ]
+        if any(len(ends[e]) < n for e, n in waits):
+            return None
+        return max((ends[e][n - 1] + latency(e, TRN2) for e, n in waits), default=0.0)
+
+    while True:
+        for engine in (*(e for e in streams if e not in DMA_QUEUES),) * len(ENGINES):
+            while (known := met(engine)) is not None:
+                at, last = len(ends[engine]), (ends[engine] or [0.0])[-1]
+                start = max(known, last + before[engine][at])
+                ends[engine].append(start + spans[engine][at])
+        ready: list[tuple[float, Engine]] = []
+        for lane in (e for e in DMA_QUEUES if e in streams):
+            if (known := met(lane)) is not None:
+                waited = TRN2.dma_start_seconds * (known > 0 or not ends[lane])
+                ready.append((max(known + waited, begun[lane]), lane))
+        if not ready:
+            return ends
+        at, queue = min(ready)
+        begun[queue] = at
+        start = max(begun[queue], pool)
+        pool, last = start + spans[queue][len(ends[queue])], (ends[queue] or [0.0])[-1]
+        ends[queue].append(max(last, start + max(pool - start, TRN2.dma_transfer_min_seconds)))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_queues_that_run_ahead_end_as_if_all_were_asked_after_each_transfer(seed: int) -> None:
+    """Random waits for what came earlier in one order of all records, so that nothing is stuck."""
+    random = np.random.default_rng(seed)
+    made: dict[Engine, list[Record]] = {}
+    for _ in range(300):
+        engine = Engine(random.choice([e for e in ENGINES if e is not Engine.GPSIMD]))
+        tiles = random.integers(0, 12, 2).tolist()
+        instruction = {
+            Engine.TENSOR: matmul(0),
+            Engine.SCALAR: activation(*tiles, "exponential"),
+            Engine.DMA_IN: load(tiles[0]),
+            Engine.DMA_OUT: isa.DmaCopy(hbm(64), chip(tiles[1], 64), 0),
+        }.get(engine, copy(*tiles))
+        waits = [
+            int(random.integers(0, len(made.get(e, ())) + 1)) * bool(random.random() < 0.2)
+            for e in ENGINES
+        ]
+        waits[engine] = 0
+        made.setdefault(engine, []).append(Record(instruction, tuple(waits), 0))
+    streams = {engine: encode(records, engine) for engine, records in made.items()}
+    line, expected = simulate(streams, TRN2), asked_over_and_over(streams)
+    for engine, track in line.tracks.items():
+        assert track.stop.tolist() == pytest.approx(expected[engine], rel=1e-12)
 
 
 def test_fifty_thousand_records_take_a_fraction_of_a_second() -> None:

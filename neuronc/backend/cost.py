@@ -9,7 +9,7 @@ import numpy as np
 
 from neuronc.hardware import Generation
 from neuronc.isa.table import Engine
-from neuronc.timeline import simulate
+from neuronc.timeline.simulate import simulate
 
 
 def kernel_seconds(streams: dict[Engine, np.ndarray], hw: Generation) -> float:

@@ -28,7 +28,7 @@ from neuronc.isa.operands import Memory
 from neuronc.isa.prices import table_sets
 from neuronc.isa.records import rows_of
 from neuronc.isa.table import DMA_QUEUES, ENGINES, Engine
-from neuronc.timeline import latency, prices
+from neuronc.timeline.latencies import latency, prices
 
 RECORDS_MAX = 100_000
 """A longer kernel keeps its program order: its loops hide what scheduling would gain."""

@@ -1,0 +1,1 @@
+"""When each record of a kernel runs on the target."""
