@@ -82,8 +82,9 @@ def _gathered(nodes: Sequence[Node], spaces: Spaces) -> Iterator[Node]:
 
 
 def _plain(node: Node) -> Node:
-    """A transposition as the copy that it is."""
-    pair = copied(node) if isinstance(node.instruction, isa.Transpose) else None
+    """The transposition of a vector as the copy that it is."""
+    is_vector = isinstance(node.instruction, isa.Transpose) and 1 in node.views["dst"].shape
+    pair = copied(node) if is_vector else None
     return replace(copy(*pair), writes=node.writes) if pair else node
 
 

@@ -42,6 +42,8 @@ class Cblas:
 
     sgemm: Callable[..., object]
     sgemv: Callable[..., object]
+    somatcopy: Callable[..., object] | None
+    """Copies a matrix, transposed; not every BLAS has it."""
     integer: type[ctypes.c_int32 | ctypes.c_int64]
     enum: type[ctypes.c_int] = ctypes.c_int
     real: type[ctypes.c_float] = ctypes.c_float
@@ -58,7 +60,10 @@ def cblas() -> Cblas | None:
                 sgemv = getattr(library, f"{prefix}cblas_sgemv{suffix}", None)
                 if sgemm is not None and sgemv is not None:
                     sgemm.restype = sgemv.restype = None
-                    return Cblas(sgemm, sgemv, integer)
+                    somatcopy = getattr(library, f"{prefix}cblas_somatcopy{suffix}", None)
+                    if somatcopy is not None:
+                        somatcopy.restype = None
+                    return Cblas(sgemm, sgemv, somatcopy, integer)
     return None
 
 

@@ -35,7 +35,7 @@ def bind_gemm(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
 
 def bind_batch(dst: Array, left: Array, moving: Array) -> Call:
     """The call that makes several products: dst[B, M, N] = left[B, K, M].T @ moving[B, K, N]."""
-    if _is_turned(dst[0]):
+    if is_turned(dst[0]):
         # A result by columns is the transposed one by rows.
         dst, left, moving = dst.swapaxes(1, 2), moving, left
     turned = left.swapaxes(1, 2)
@@ -60,10 +60,10 @@ def _multiply_wide(dst: Array, left: Array, moving: Array, accumulate: bool) -> 
 
 
 def _matrix(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -> Call | None:
-    if _is_turned(dst) is True:
+    if is_turned(dst) is True:
         # A result by columns is the transposed one by rows.
         dst, left, moving = dst.T, moving, left
-    flags = _is_turned(dst), _is_turned(left), _is_turned(moving)
+    flags = is_turned(dst), is_turned(left), is_turned(moving)
     if flags[0] is not False or None in flags:
         return None
     (m, n), k = dst.shape, len(left)
@@ -74,14 +74,14 @@ def _matrix(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -
         *map(found.integer, (m, n, k)),
         found.real(1.0),
         found.pointer(left.ctypes.data),
-        found.integer(_distance(left)),
+        found.integer(distance(left)),
         found.pointer(moving.ctypes.data),
-        found.integer(_distance(moving)),
+        found.integer(distance(moving)),
         found.real(beta),
         found.pointer(dst.ctypes.data),
-        found.integer(_distance(dst)),
+        found.integer(distance(dst)),
     )
-    return _keeping(call, dst, left, moving)
+    return keeping(call, dst, left, moving)
 
 
 def _vector(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -> Call | None:
@@ -91,7 +91,7 @@ def _vector(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -
     one_row = dst.shape[0] == 1
     matrix, vector = (moving, left) if one_row else (left, moving)
     x, y = vector[:, 0], dst.reshape(-1) if dst.size == 1 else (dst[0] if one_row else dst[:, 0])
-    flag = _is_turned(matrix)
+    flag = is_turned(matrix)
     steps = (x.strides[0] // 4 or 1, y.strides[0] // 4 or 1)
     if flag is None or min(steps) < 1 or (x.strides[0] | y.strides[0]) % 4:
         return None
@@ -102,23 +102,23 @@ def _vector(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -
         *map(found.integer, shape),
         found.real(1.0),
         found.pointer(matrix.ctypes.data),
-        found.integer(_distance(matrix)),
+        found.integer(distance(matrix)),
         found.pointer(x.ctypes.data),
         found.integer(steps[0]),
         found.real(beta),
         found.pointer(y.ctypes.data),
         found.integer(steps[1]),
     )
-    return _keeping(call, dst, left, moving)
+    return keeping(call, dst, left, moving)
 
 
-def _keeping(call: partial[object], *arrays: Array) -> Call:
+def keeping(call: partial[object], *arrays: Array) -> Call:
     """The call, which holds on to the arrays that its addresses lead to."""
     setattr(call, "arrays", arrays)  # noqa: B010
     return call
 
 
-def _is_turned(array: Array) -> bool | None:
+def is_turned(array: Array) -> bool | None:
     """Whether columns, not rows, are contiguous; None if neither, or BLAS cannot take it."""
     (rows, columns), (down, across), size = array.shape, array.strides, array.itemsize
     if (columns == 1 or across == size) and (rows == 1 or _fits(down, columns * size, size)):
@@ -132,9 +132,9 @@ def _fits(step: int, least: int, size: int) -> bool:
     return step >= least and step % size == 0
 
 
-def _distance(array: Array) -> int:
+def distance(array: Array) -> int:
     """Elements from one row, or one column, to the next."""
     (rows, columns), (down, across), size = array.shape, array.strides, array.itemsize
-    if _is_turned(array):
+    if is_turned(array):
         return across // size if columns > 1 else rows
     return down // size if rows > 1 else columns

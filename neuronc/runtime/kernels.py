@@ -18,6 +18,7 @@ from neuronc.runtime.activation import activate
 from neuronc.runtime.apply import FLOAT, Call, Step, Views, apply, both, convert, immediate
 from neuronc.runtime.reduction import reduce
 from neuronc.runtime.selection import select
+from neuronc.runtime.turning import bind_turned
 
 Kernel = Callable[[Instruction, Views], Call]
 KERNELS: dict[type[Instruction], Kernel] = {}
@@ -58,7 +59,7 @@ def _transpose(instr: Instruction, views: Views) -> Call:
     dst, src = views["dst"], views["src"]
     if src.ndim == dst.ndim == 2:
         turned = src.T
-        return lambda: np.copyto(dst, turned)
+        return bind_turned(dst, turned) or (lambda: np.copyto(dst, turned))
     rows = len(src)
     return lambda: np.copyto(dst, src.reshape(rows, -1).T.reshape(dst.shape))
 
@@ -109,7 +110,8 @@ def _select(instr: Instruction, views: Views) -> Call:
 @_kernel(isa.Copy)
 def _copy(instr: Instruction, views: Views) -> Call:
     """Dst = src, converted."""
-    return convert(views["dst"], views["src"])
+    dst, src = views["dst"], views["src"]
+    return bind_turned(dst, src) or convert(dst, src)
 
 
 @_kernel(isa.Memset)

@@ -28,6 +28,6 @@ def select(dst: Array, predicate: Array, on_true: Array, on_false: Array) -> Cal
 
 
 def _is_same(one: Array, other: Array) -> bool:
-    """Whether two arrays are the same elements of one memory, not only in the same stretch of it."""
+    """Whether two arrays are the same elements of one memory, not only in one stretch of it."""
     places = ((array.ctypes.data, array.shape, array.strides) for array in (one, other))
     return len(set(places)) == 1
