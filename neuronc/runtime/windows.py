@@ -23,8 +23,11 @@ from neuronc.runtime.gemm import bind_gemm
 from neuronc.runtime.memory import Array
 
 Call = Callable[[], object]
-WASTE_MAX = 2.0
-"""Columns of a run for each column that counts, up to which the whole run is multiplied."""
+WASTE_MAX = 1.2
+"""Columns of a run for each column that counts, up to which the whole run is multiplied.
+
+In ResNet-18 it is 1.22 for windows of 14 x 14 and 1.60 for 7 x 7: copied one by one, which stays in
+cache, their products took 156 and 190 ms of a core in the place of 176 and 275."""
 _ROOM_BYTES = 4 * 128 * 512
 """What a thread reserves at least: an operand of a matmul."""
 _FLOAT = np.dtype(np.float32)
