@@ -29,6 +29,7 @@ from neuronc.passes import (
     choose_tiles,
     rules,
     tile_attention,
+    tile_attention_query,
     tile_attention_short,
     tile_contract,
     tile_index,
@@ -150,6 +151,15 @@ _SINGLE = Example(
     _SHORT.arguments.replace("4x128x", "1x128x"),
     _SHORT.result.replace("4x128x", "1x128x"),
     _SHORT.body.replace("4x128x", "1x128x"),
+)
+_ONE, _KEYS = "tensor<4x1x64xf32>", "contracting_dims = [2] x [2]"
+_FEW = Example(
+    _ATTENTION.arguments.replace(f"%q: {_Q}", f"%q: {_ONE}"),
+    _ONE,
+    _ATTENTION.body.replace(f"{_KEYS}\n        : ({_Q}", f"{_KEYS}\n        : ({_ONE}")
+    .replace(f"{_Q}) -> {_Q}", f"{_Q}) -> {_ONE}")
+    .replace(_S, "tensor<4x1x512xf32>")
+    .replace(_R, "tensor<4x1xf32>"),
 )
 _DEEP = Example(
     f"%x: {_X}, " + ", ".join(f"%w{i}: tensor<256x256xf32>" for i in range(5)),
@@ -341,6 +351,7 @@ LOWERINGS: dict[str, tuple[ModuleType, Example]] = {
     ),
     "attention": (tile_attention, _SINGLE),
     "attention, several heads": (tile_attention_short, _SHORT),
+    "attention of few queries": (tile_attention_query, _FEW),
     "move": (
         tile_move,
         Example(

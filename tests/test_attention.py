@@ -259,13 +259,10 @@ def _step(q, k, v, position):
 
 
 @pytest.mark.parametrize(
-    ("keys", "run"), [(1024, 2048), (3072, 1024), (640, 256)], ids=["exact", "online", "odd"]
+    ("keys", "run"), [(1024, 2048), (3072, 2048), (640, 1280)], ids=["exact", "long", "odd"]
 )
 def test_a_decode_step_reads_its_cache_in_long_runs(keys: int, run: int) -> None:
-    """A partition has as many neighbours of 64 numbers as the tiles of a chunk are a multiple of.
-
-    That is 8 of 8, 4 of 12, and 1 of 5.
-    """
+    """A partition has as many neighbours of 64 numbers as divide its keys: 8, 8 of 24, and 5."""
     arrays = [_normal(2, n, 64) for n in (1, keys, keys)] + [np.array(keys - 100, np.int32)]
     compiled = neuronc.compile(jax.jit(_step).lower(*arrays))
     (ours,) = neuronc.load(compiled, check=True)(*arrays)

@@ -17,7 +17,7 @@ from neuronc.hardware import Generation
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder
 from neuronc.passes.hoist_loads import hoist_loads
-from neuronc.passes.tile_attention import AttentionLowering
+from neuronc.passes.tile_attention_forms import lower_attention
 from neuronc.passes.tile_block import lower_block
 from neuronc.passes.tile_contract import ContractLowering
 from neuronc.passes.tile_index import lower_index
@@ -60,7 +60,7 @@ def _lower(kind: str, body: Body, builder: Builder, hw: Generation) -> None:
         case "contract":
             ContractLowering(body, builder, hw).run()
         case "attention":
-            AttentionLowering(body, builder, hw).run()
+            lower_attention(body, builder, hw)
         case "move":
             lower_move(body, builder, hw)
         case "index":

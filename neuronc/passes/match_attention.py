@@ -13,6 +13,7 @@ the kernel then writes as they want it. Of the ways to write attention,
   causal, sliding window             fused: a mask by position costs what it shows
   mask or bias that is data          fused: read by tile, once for each head
   grouped or one head of keys        fused: keys are loaded once for all that share them
+  few queries, as a decode step      fused: all heads at once where that is cheaper
   soft cap (Gemma 2), scaled before  fused: applied to each block of scores
   safe softmax (PyTorch)             fused: rows that show nothing are 0
   rotary embedding, either way       a kernel before this one, see match-rotary

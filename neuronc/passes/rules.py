@@ -131,6 +131,12 @@ RULES = (
     ),
     Rule(
         "tile-kernels",
+        "few-queries",
+        "attention of few queries a head: the scores of all heads on all partitions",
+        removes="tile.map_pair",
+    ),
+    Rule(
+        "tile-kernels",
         "drain",
         "a product of small floats that one operation reads: from PSUM, rounded once",
         removes="tile.cast",
