@@ -134,3 +134,26 @@ def test_blocks_are_changed_in_place(case: str) -> None:
         kernel(instr, apart)()
         kernel(instr, {**together, "dst": together["src"]})()
     assert together["src"].tobytes() == apart["dst"].tobytes()
+
+
+@pytest.mark.parametrize("over", ["on_true", "on_false"])
+@pytest.mark.parametrize("case", ["select", "select columns"])
+def test_a_choice_is_made_in_the_place_of_either(case: str, over: str) -> None:
+    instr, shapes = CASES[case]
+    apart = operands(instr, {**shapes, over: PER_BLOCK}, np.float32, shared=False)
+    together = operands(instr, {**shapes, over: PER_BLOCK}, np.float32, shared=False)
+    KERNELS[isa.Select](instr, apart)()
+    KERNELS[isa.Select](instr, {**together, "dst": together[over]})()
+    assert together[over].tobytes() == apart["dst"].tobytes()
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+@pytest.mark.parametrize("bound", [0.0, -1.5, np.inf, -np.inf, np.nan])
+def test_a_bound_on_a_large_block_is_that_of_the_law(name: str, bound: float) -> None:
+    instr = words(isa.TensorScalar, function0=code(name), immediate0=bound)
+    src = np.random.default_rng(0).standard_normal((64, 128)).astype(np.float32)
+    src[0, :5] = np.nan, np.inf, -np.inf, 0.0, -0.0
+    dst = np.empty_like(src)
+    KERNELS[isa.TensorScalar](instr, {"dst": dst, "src": src})()
+    wanted = FUNCTIONS[name].evaluate(src, np.asarray(bound, np.float32))
+    np.testing.assert_array_equal(dst, wanted)

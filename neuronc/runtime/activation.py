@@ -38,6 +38,11 @@ def _there(into: InPlace, views: Views, scale: np.float32) -> Call:
     """The same in the place of a float32 result, which need not be copied there."""
     dst, src, bias, total = views["dst"], views["src"], views.get("bias"), views.get("row_sum")
     given = src if scale == 1 else dst
+    straight = (
+        total is not None
+        and (total.dtype, total.shape) == (FLOAT, (*dst.shape[:-1], 1))
+        and not np.may_share_memory(dst, total)
+    )
 
     def run() -> None:
         if scale != 1:
@@ -47,7 +52,9 @@ def _there(into: InPlace, views: Views, scale: np.float32) -> Call:
         else:
             np.add(given, bias, out=dst, casting="unsafe")
             into(dst, out=dst)
-        if total is not None:
+        if straight:
+            np.add.reduce(dst, axis=-1, keepdims=True, out=total)
+        elif total is not None:
             np.copyto(total, np.add.reduce(dst, axis=-1, keepdims=True), casting="unsafe")
 
     return run

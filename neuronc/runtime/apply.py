@@ -19,6 +19,11 @@ from neuronc.runtime.memory import Array
 Call = Callable[[], object]
 Views = Mapping[str, Array]
 FLOAT = np.dtype(np.float32)
+_BOUNDS = {"maximum": (None, np.float32(np.inf)), "minimum": (np.float32(-np.inf), None)}
+"""What these clip a float to, None for the number given: np.maximum takes a number one element at
+a time, np.clip eight (1.2 and 0.3 ns an element with AVX2)."""
+_CLIP_MIN = 4096
+"""Elements from which that pays for np.clip's longer way to its loop, of 2 us."""
 _FLOATS = (FLOAT, np.dtype(ml_dtypes.bfloat16), np.dtype(np.float16))
 
 
@@ -63,6 +68,10 @@ class Step:
 
     def call(self, dst: Array, src: Array) -> Call:
         """Dst = function(src, other)."""
+        bounds = _BOUNDS.get(BY_CODE[self.code].name)
+        if bounds and not self.other.ndim and dst.size >= _CLIP_MIN and _all_float(dst, src):
+            low, high = (self.other if bound is None else bound for bound in bounds)
+            return lambda: np.clip(src, low, high, out=dst)
         return apply(BY_CODE[self.code], dst, *self.ordered(src, self.other))
 
     def wide(self, value: Array) -> Array:
@@ -103,6 +112,10 @@ def immediate(value: float, dtype: np.dtype) -> Array:
 def is_native(dtype: np.dtype) -> bool:
     """Whether NumPy computes in the type itself; the small floats go through float32."""
     return dtype.kind in "biu" or dtype == FLOAT
+
+
+def _all_float(*arrays: Array) -> bool:
+    return all(array.dtype == FLOAT for array in arrays)
 
 
 def _is_float(dtype: np.dtype) -> bool:
