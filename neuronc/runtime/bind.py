@@ -1,11 +1,12 @@
 """Bind a kernel: turn its records into flat lists of calls, once.
 
 Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
-products merged (`merge`), results made where they are copied to (`coalesce`), products stacked
-(`stack`), what is on chip kept together (`compact`), small calls that are alike made one (`alike`),
-large ones two where that keeps workers busy (`halves`), and all shared between workers
-(`schedule`): once a kernel and way that its buffers overlap. What stays on chip is bound then; what
-touches HBM once a call site, since a kernel is relocatable by its buffers.
+products merged (`merge`), results made where they are copied to (`coalesce`), sums of products made
+dot products (`dots`), products stacked (`stack`), what is on chip kept together (`compact`), small
+calls that are alike made one (`alike`), large ones two where that keeps workers busy (`halves`), and
+all shared between workers (`schedule`): once a kernel and way that its buffers overlap. What stays
+on chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its
+buffers.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from neuronc.runtime.clocks import Order
 from neuronc.runtime.coalesce import coalesce
 from neuronc.runtime.compact import compact
 from neuronc.runtime.copies import merge_copies
+from neuronc.runtime.dots import make_dots
 from neuronc.runtime.forward import forward
 from neuronc.runtime.gemm import bind_batch, bind_gemm
 from neuronc.runtime.halves import halve
@@ -86,6 +88,7 @@ class BoundKernel:
         if not self.literal:
             nodes = forward(merge_copies(nodes, spaces), spaces)
             nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
+            nodes = make_dots(nodes, spaces)
             nodes, room = stack(nodes, spaces)
             nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
             nodes = gather(nodes, spaces)

@@ -98,6 +98,10 @@ def _scalar_tensor_tensor(instr: Instruction, views: Views) -> Call:
 def _tensor_reduce(instr: Instruction, views: Views) -> Call:
     """Dst = src reduced over its last `axes` dimensions."""
     assert isinstance(instr, isa.TensorReduce)
+    if "lhs" in views:
+        # Products that are for this sum alone (`dots`).
+        dst, lhs, rhs = views["dst"], views["lhs"], views["rhs"]
+        return lambda: np.vecdot(lhs, rhs, out=dst)
     return reduce(instr.function, views["dst"], views["src"], instr.axes)
 
 
