@@ -3,10 +3,9 @@
 Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
 products merged (`merge`), results made where they are copied to (`coalesce`), sums of products made
 dot products (`dots`), products stacked (`stack`), what is on chip kept together (`compact`), small
-calls that are alike made one (`alike`), large ones two where that keeps workers busy (`halves`), and
-all shared between workers (`schedule`): once a kernel and way that its buffers overlap. What stays
-on chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its
-buffers.
+calls that are alike made one (`alike`), large ones two where workers would wait (`halves`), and all
+shared between workers (`schedule`): once a kernel and way that its buffers overlap. What stays on
+chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its buffers.
 """
 
 from __future__ import annotations

@@ -206,7 +206,8 @@ def takes(node: Node, name: str, view: View) -> bool:
     if node.multiplies and len(view.shape) == 2:
         return is_blas(view)
     if node.multiplies:
-        return reach(view) <= reach(node.views[name])
+        long = name.startswith("left") and innermost_run(view) >= RUN_MIN
+        return long or reach(view) <= reach(node.views[name])
     if isinstance(node.instruction, isa.Copy | isa.DmaCopy | isa.Transpose):
         return True
     return view.size <= SMALL_MAX or innermost_run(view) >= min(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from neuronc.runtime.gemm import bind_gemm
+from neuronc.runtime.interleaved import bind_interleaved
 from neuronc.runtime.memory import Array
 
 Call = Callable[[], object]
@@ -52,7 +53,16 @@ class Products:
         call()
 
     def _bound(self) -> Call:
-        return self._in_runs() or self._copied()
+        return self._in_runs() or self._interleaved() or self._copied()
+
+    def _interleaved(self) -> Call | None:
+        """Multiply what is one matrix; None where the operands are not parts of one."""
+        left, moving = self.pairs[0]
+        if moving.ndim != 2 or left.ndim != 3:
+            return None
+        room = _room("moving", (len(self.pairs) * len(moving), moving.shape[1]), moving.dtype)
+        calls = bind_interleaved(self.dst, self.pairs, self.accumulate, room)
+        return None if calls is None else _in_turn(calls)
 
     def _in_runs(self) -> Call | None:
         """Multiply whole runs; None where moving operands are in none, or in different ones."""
