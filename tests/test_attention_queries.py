@@ -92,7 +92,7 @@ CASES: dict[str, tuple[Callable[..., jax.Array], Arrays]] = {
     "odd heads": (_attend, _qkv(1, (5, 5), 1, 640, 48)),
     "wide": (_attend, _qkv(1, (4, 2), 3, 200, 256)),
     "many heads": (partial(_attend, swapped=True), _qkv(16, (12, 12), 1, 256, 16, True)),
-    "causal": (partial(_attend, use=_causal), _qkv(1, (4, 2), 5, 300, 64)),
+    "causal": (partial(_attend, use=_causal), _qkv(1, (4, 2), 4, 300, 64)),
     "window": (partial(_attend, use=partial(_causal, window=100)), _qkv(1, (4, 4), 3, 1000, 32)),
     "mask": (partial(_attend, use=_masked), [*_qkv(2, (4, 2), 1, 300, 64), _some(2, 1, 1, 1, 300)]),
     "mask, safe": (
