@@ -273,20 +273,30 @@ def test_a_small_last_batch_is_compiled_once() -> None:
     """Gradients are gathered over the batches of three epochs, as in eager.
 
     With the second size torch makes a graph of any size, which takes the first one too from then.
+    The variance of a batch of two may be small, and its inverse makes roundings large: on some
+    machines eager itself is 2.5e-5 from float64, so that is what both are measured by.
     """
     programs: list[Any] = []
     model = Normed()
-    reference = copy.deepcopy(model)
+    reference, exact = copy.deepcopy(model), copy.deepcopy(model).double()
     run = torch.compile(model, backend=neuronc, options={"observe": programs.append})
     data, made = torch.randn(10, 6), []
     for _ in range(3):
         for batch in torch.utils.data.DataLoader(data, batch_size=4):
             for one in (run, reference):
                 one(batch).square().mean().backward()
+            exact(batch.double()).square().mean().backward()
         made.append(len(programs))
     assert made == [4, 6, 6]
-    for ours, theirs in zip(model.parameters(), reference.parameters(), strict=True):
-        torch.testing.assert_close(ours.grad, theirs.grad, **FLOAT32)
+    errors = [
+        [
+            (p.grad - q.grad).abs().max()
+            for p, q in zip(m.parameters(), exact.parameters(), strict=True)
+        ]
+        for m in (model, reference)
+    ]
+    for ours, theirs in zip(*errors, strict=True):
+        assert ours <= 4 * theirs + FLOAT32["atol"]
     torch.testing.assert_close(model[1].running_var, reference[1].running_var, **FLOAT32)
 
 
