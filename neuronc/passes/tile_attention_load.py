@@ -26,8 +26,8 @@ from neuronc.passes.iteration import Tile, merge_pairs
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some rows: the column they get, and where they lie (start and count of each dimension)."""
+class Rows:
+    """Some rows of a head: the column they get, and where they lie."""
 
     column: int
     starts: tuple[int, ...]
@@ -35,6 +35,7 @@ class _Part:
 
     @property
     def size(self) -> int:
+        """How many there are."""
         return prod(self.counts)
 
 
@@ -69,7 +70,7 @@ class Loader:
         self._turns = 0
         self._together = plan.together
         self._key_rows = _linear(space.extent(KEYS), plan.key_tile)
-        self._rows = [_Part(t.column, t.starts, t.counts) for t in plan.tiles]
+        self._rows = [Rows(t.column, t.starts, t.counts) for t in plan.tiles]
         if len(space.extents(ROWS)) == 1:
             self._rows = _linear(space.extent(ROWS), plan.key_tile)
 
@@ -106,11 +107,11 @@ class Loader:
 
     def store(self, out: Ref, tile: RowTile, batch: tuple[Affine, ...], buffer: SSAValue) -> None:
         """Write the result of a tile of queries."""
-        part = _Part(0, tile.starts, tile.counts)
+        part = Rows(0, tile.starts, tile.counts)
         self._move(out, 0, part, ("out", ROWS, WIDTH), batch, buffer, store=True)
 
     def _deep(
-        self, key: str, group: int, rows: list[_Part], batch: tuple[Affine, ...]
+        self, key: str, group: int, rows: list[Rows], batch: tuple[Affine, ...]
     ) -> tuple[list[Ref], Ref | None]:
         """Blocks with the depth on the partitions, and what is to be transposed into them."""
         size = sum(r.size for r in rows)
@@ -125,7 +126,7 @@ class Loader:
         return refs, None
 
     def _transpose(
-        self, refs: list[Ref], source: Ref, rows: list[_Part], psum: Sequence[tuple[Ref, int]]
+        self, refs: list[Ref], source: Ref, rows: list[Rows], psum: Sequence[tuple[Ref, int]]
     ) -> None:
         """Rows onto columns: some transposes, then one copy of them, by each engine in turn."""
         room = bank_columns(self._kind, self._hw) // len(psum) // self._hw.partitions
@@ -149,7 +150,7 @@ class Loader:
         self,
         key: str,
         group: int,
-        rows: list[_Part],
+        rows: list[Rows],
         batch: tuple[Affine, ...],
         inner: int,
         kind: ElementType,
@@ -179,7 +180,7 @@ class Loader:
         self,
         ref: Ref,
         column: int,
-        part: _Part,
+        part: Rows,
         access: tuple[str, int, int],
         batch: tuple[Affine, ...],
         buffer: SSAValue,
@@ -202,6 +203,6 @@ class Loader:
         return self._body.buffers[source]
 
 
-def _linear(extent: int, tile: int) -> list[_Part]:
+def _linear(extent: int, tile: int) -> list[Rows]:
     """One dimension cut into tiles."""
-    return [_Part(s, (s,), (min(tile, extent - s),)) for s in range(0, extent, tile)]
+    return [Rows(s, (s,), (min(tile, extent - s),)) for s in range(0, extent, tile)]

@@ -22,24 +22,11 @@ from neuronc.passes.attention_space import BATCH, DEPTH, KEYS, ROWS, WIDTH, Spac
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder, Operand, Ref
 from neuronc.passes.iteration import Tile, merge_pairs
+from neuronc.passes.tile_attention_load import Rows
 
 FLOAT = BY_NAME["f32"]
 Box = tuple[tuple[Affine, ...], tuple[int, ...]]
 """Some heads: where they begin in the batch, and how many there are along each dimension."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Some rows of each head: the column they get, and where they lie."""
-
-    column: int
-    starts: tuple[int, ...]
-    counts: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        return prod(self.counts)
 
 
 @dataclass(frozen=True)
