@@ -6,10 +6,10 @@
 
 A call of a few microseconds costs as much again to make, and several times that where two workers
 share an interpreter. So small nodes wait for others of the same instruction and shapes, and those
-that depend on nothing of each other run together: element by element on views with one dimension
-more, where all their operands lie at even distances; products as one batch of BLAS, wherever they
-lie. Nodes stay within `SEGMENT_BYTES` of results, so that what one makes is in the cache for the
-next. Each element is computed as before.
+that depend on nothing of each other run together where all their operands lie at even distances:
+on views with one dimension more, products as one `np.matmul`. They are looked for within
+`SEGMENT_BYTES` of results, so that what one makes is in the cache for the next. Each element is
+computed as before.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ PRODUCT_MAX = 1 << 20
 PRODUCTS_MAX = 1 << 22
 """Multiply-adds of a batch."""
 SEGMENT_BYTES = 1 << 20
+"""Results of the nodes among which those that are alike are looked for: about a core's cache."""
 _ELEMENTWISE = (
     isa.Activation,
     isa.Copy,
