@@ -95,6 +95,25 @@ def test_vectors_are_transposed_together_and_blocks_are_not() -> None:
     assert gather(nodes, APART) == nodes
 
 
+def test_copies_in_loops_gain_more_dimensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two loops of two are one call, or two where it would have too many elements."""
+    parts = [(block, side) for block in range(2) for side in range(2)]
+    nodes = nodes_of(
+        *(
+            isa.Copy(
+                on_chip(SBUF, 1, 2 * block * SIDE + side * SIDE // 2, SIDE // 4),
+                on_chip(SBUF, 0, block * SIDE + side * SIDE // 4, SIDE // 4),
+            )
+            for block, side in parts
+        )
+    )
+    for most, shapes in ((1 << 18, [(2, 2)]), (2 * SIDE * SIDE // 4, [(2,)] * 2)):
+        monkeypatch.setattr(alike, "COPIES_MAX", most)
+        made = gather(nodes, APART)
+        assert [node.views["dst"].shape[:-2] for node in made] == shapes
+        assert run(made, START) == run(nodes, START)
+
+
 def test_what_differs_stays_apart() -> None:
     """Other words, other shapes, uneven distances, and what one makes for the next."""
     dst, src = (replace(block, counts=(SIDE // 2,)) for block in (RESULTS[1], BLOCKS[1]))

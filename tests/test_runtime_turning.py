@@ -32,6 +32,21 @@ def test_a_block_is_transposed(rows: int, columns: int, pad: int, by_columns: bo
     assert (room == 7).all()
 
 
+@needs_blas
+@pytest.mark.parametrize("axes", [(2, 1, 0), (0, 2, 1), (1, 2, 0)])
+def test_blocks_of_three_dimensions_are_transposed(axes: tuple[int, int, int]) -> None:
+    """The taps of a filter [M, K, T] as [T, K, M] in rows [K, T, M], and a matrix after another."""
+    src = np.random.default_rng(1).standard_normal((40, 32, 36)).astype(np.float32)
+    turned = src.transpose(axes)
+    dst = np.zeros(turned.shape, np.float32)
+    if axes == (2, 1, 0):
+        dst = np.zeros((32, 36, 40), np.float32).transpose(1, 0, 2)
+    call = bind_turned(dst, turned)
+    assert call is not None
+    call()
+    assert np.array_equal(dst, turned)
+
+
 def test_what_is_no_transposition_is_left_to_numpy() -> None:
     block = np.zeros((8, 8), np.float32)
     other = np.zeros((8, 8), np.float32)
@@ -42,3 +57,4 @@ def test_what_is_no_transposition_is_left_to_numpy() -> None:
     assert bind_turned(block[:1], other.T[:1]) is None
     assert bind_turned(block, other[:, ::-1].T) is None
     assert bind_turned(block[:, ::2], other[::2].T) is None
+    assert bind_turned(np.zeros((3, 4, 5), np.float32), np.zeros((5, 4, 3), np.float32).T) is None

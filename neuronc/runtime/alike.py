@@ -8,8 +8,9 @@ A call of a few microseconds costs as much again to make, and several times that
 share an interpreter. So small nodes wait for others of the same instruction and shapes, and those
 that depend on nothing of each other run together where all their operands lie at even distances:
 on views with one dimension more, products as one `np.matmul`. They are looked for within
-`SEGMENT_BYTES` of results, so that what one makes is in the cache for the next. Each element is
-computed as before.
+`SEGMENT_BYTES` of results, so that what one makes is in the cache for the next. Copies, which are
+quick, may be larger, and gain more dimensions: the taps of a filter together are one matrix to
+transpose. Each element is computed as before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from neuronc.isa import instructions as isa
+from neuronc.runtime.copies import stacked
 from neuronc.runtime.forward import copied
 from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number
 from neuronc.runtime.packing import copy
@@ -30,12 +32,18 @@ SMALL_MAX = 1 << 13
 """Elements of a node that waits for others."""
 TOGETHER_MAX = 1 << 16
 """Elements of a call."""
+COPY_MAX = 1 << 15
+"""Elements of a copy that waits for others."""
+COPIES_MAX = 1 << 18
+"""Elements of a call that copies."""
 PRODUCT_MAX = 1 << 20
 """Multiply-adds of a product that waits for others."""
 PRODUCTS_MAX = 1 << 22
 """Multiply-adds of a batch."""
 SEGMENT_BYTES = 1 << 20
 """Results of the nodes among which those that are alike are looked for: about a core's cache."""
+COPIES_BYTES = 1 << 22
+"""The same where more copies follow."""
 _ELEMENTWISE = (
     isa.Activation,
     isa.Copy,
@@ -49,6 +57,7 @@ _ELEMENTWISE = (
     isa.TensorTensor,
 )
 """Instructions that mean the same with one more dimension before the others."""
+_COPIES = (isa.Copy, isa.DmaCopy)
 
 
 def gather(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
@@ -61,11 +70,12 @@ def _segments(nodes: Sequence[Node]) -> Iterator[list[Node]]:
     part: list[Node] = []
     size = 0
     for node in nodes:
-        size += sum(v.size * v.itemsize for v in _results(node))
-        part.append(node)
-        if size > SEGMENT_BYTES:
+        most = COPIES_BYTES if isinstance(node.instruction, _COPIES) else SEGMENT_BYTES
+        if size > most:
             yield part
             part, size = [], 0
+        size += sum(v.size * v.itemsize for v in _results(node))
+        part.append(node)
     yield part
 
 
@@ -96,7 +106,8 @@ def _is_small(node: Node) -> bool:
         return False
     ranks = {len(view.shape) for view in node.views.values()}
     even = len(ranks) == 1 or isinstance(node.instruction, isa.TensorReduce)
-    return even and max(view.size for view in node.views.values()) <= SMALL_MAX
+    most = COPY_MAX if isinstance(node.instruction, _COPIES) else SMALL_MAX
+    return even and max(view.size for view in node.views.values()) <= most
 
 
 def _key(node: Node) -> object:
@@ -116,12 +127,15 @@ def _batches(nodes: Sequence[Node]) -> Iterator[Node]:
     for node in nodes:
         alike.setdefault(_key(node), []).append(node)
     for group in alike.values():
-        yield from _stacks(group)
+        group.sort(key=lambda node: node.views["dst"].offset)
+        if isinstance(group[0].instruction, _COPIES):
+            yield from stacked(group, size_max=COPIES_MAX)
+        else:
+            yield from _stacks(group)
 
 
 def _stacks(group: list[Node]) -> Iterator[Node]:
     """Nodes at even distances as one of views with a dimension more."""
-    group.sort(key=lambda node: node.views["dst"].offset)
     first = group[0]
     most = TOGETHER_MAX // max(view.size for view in first.views.values())
     if first.is_gemm:

@@ -22,7 +22,7 @@ from neuronc.runtime.nodes import Node, Spaces
 from neuronc.runtime.views import View, is_apart
 
 SIZE_MAX = 4096
-"""Elements of a copy that is not worth a call of its own."""
+"""Elements of a copy that is not worth a call of its own; `alike` gathers larger ones later."""
 COUNT_MIN = 16
 """Copies that are worth it: fewer are rather forwarded, one by one."""
 RANK_MAX = 8
@@ -44,28 +44,32 @@ def merge_copies(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
     out: list[Node] = []
     for small, group in groupby(nodes, key=lambda node: _is_small(node, spaces)):
         copies = list(group)
-        out += _gathered(copies) if small else copies
+        out += stacked(copies, COUNT_MIN) if small else copies
     return out
 
 
-def _gathered(copies: Sequence[Node]) -> Iterator[Node]:
-    """Gather copies that follow each other, until nothing changes."""
+def stacked(copies: Sequence[Node], count_min: int = 1, size_max: int = 1 << 31) -> Iterator[Node]:
+    """Gather copies that follow each other, until nothing changes, up to so many elements a call.
+
+    They are left as they are where fewer than `count_min` come together.
+    """
     stacks, before = [_Stack(node, (node,)) for node in copies], 0
     while len(stacks) != before:
         before = len(stacks)
-        stacks = _level(stacks)
+        stacks = _level(stacks, size_max)
     for stack in stacks:
-        yield from (stack.node,) if len(stack.members) >= COUNT_MIN else stack.members
+        yield from (stack.node,) if len(stack.members) >= count_min else stack.members
 
 
-def _level(stacks: Sequence[_Stack]) -> list[_Stack]:
+def _level(stacks: Sequence[_Stack], size_max: int) -> list[_Stack]:
     """One level: each longest run of even steps becomes a copy with one dimension more."""
     out: list[_Stack] = []
     run = [stacks[0]]
     step: _Step | None = None
     for stack in stacks[1:]:
         to = _step(run[-1].node, stack.node)
-        if to is not None and step in (None, to):
+        fits = (len(run) + 1) * stack.node.views["dst"].size <= size_max
+        if fits and to is not None and step in (None, to):
             run.append(stack)
             step = to
             continue
