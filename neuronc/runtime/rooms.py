@@ -1,0 +1,24 @@
+"""Memory of a thread for what is dead when a call ends: one room a name, which grows."""
+
+from __future__ import annotations
+
+from math import prod
+from threading import local
+
+import numpy as np
+
+from neuronc.runtime.memory import Array
+
+_BYTES_MIN = 4 * 128 * 512
+"""What a thread reserves at least: an operand of a matmul."""
+_rooms = local()
+
+
+def room(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """The room of this thread, as an array; what was there before is lost."""
+    need = prod(shape) * dtype.itemsize
+    found: Array | None = getattr(_rooms, name, None)
+    if found is None or found.nbytes < need:
+        found = np.empty(max(need, _BYTES_MIN), np.uint8)
+        setattr(_rooms, name, found)
+    return found[:need].view(dtype).reshape(shape)
