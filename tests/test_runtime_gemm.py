@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -21,7 +22,9 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("library", [True, False])
-@pytest.mark.parametrize("shape", [(5, 7, 9), (1, 7, 9), (5, 7, 1), (1, 1, 1), (128, 64, 96)])
+@pytest.mark.parametrize(
+    "shape", [(5, 7, 9), (1, 7, 9), (5, 7, 1), (1, 1, 1), (128, 64, 96), (16, 256, 96)]
+)
 def test_every_layout_multiplies_and_adds(
     shape: tuple[int, int, int], library: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,3 +48,15 @@ def test_operands_that_do_not_fit_are_refused() -> None:
     dst, x, y = (np.zeros(s, np.float32) for s in ((4, 4), (8, 4), (9, 4)))
     with pytest.raises(ValueError, match="mismatch"):
         bind_gemm(dst, x, y, accumulate=False)()
+
+
+def test_a_product_by_columns_is_made_in_memory_of_each_thread() -> None:
+    chance = np.random.default_rng(0)
+    x, y = (chance.standard_normal(s).astype(np.float32) for s in ((16, 256), (96, 256)))
+    dst = np.zeros((16, 96), np.float32)
+    call = bind_gemm(dst, x.T, y.T, accumulate=False)
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(call) for _ in range(4)]:
+            done.result()
+    # K roundings of sums that are at most the sum of the magnitudes.
+    assert (np.abs(dst - x @ y.T) <= 257 * EPS * (np.abs(x) @ np.abs(y.T))).all()

@@ -17,7 +17,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from neuronc.runtime.gemm import Call, bind_gemm
+from neuronc.runtime.gemm import bind_gemm
+from neuronc.runtime.layouts import Call
 from neuronc.runtime.memory import Array
 
 RUN_MIN = 32

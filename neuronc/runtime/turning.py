@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from neuronc.runtime.blas import Cblas, cblas
-from neuronc.runtime.gemm import Call, distance, is_turned, keeping
+from neuronc.runtime.layouts import Call, distance, is_turned, keeping
 from neuronc.runtime.memory import Array
 
 _ROW_MAJOR, _TURNED = 101, 112
