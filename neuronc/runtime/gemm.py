@@ -8,16 +8,14 @@ reads the matrix at the speed of memory. A product with a transposed matrix is m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from threading import get_ident
 
 import numpy as np
 
 from neuronc.runtime.blas import Cblas, cblas
 from neuronc.runtime.layouts import Call, distance, is_turned, keeping
 from neuronc.runtime.memory import Array
-from neuronc.runtime.rooms import room
+from neuronc.runtime.rooms import PerThread, room
 from neuronc.runtime.turning import bind_turned
 
 COLUMNS_MIN = 1 << 18
@@ -79,38 +77,27 @@ def _by_columns(
         return None
     if len(left) < DEPTH_MIN * len(dst):
         return None
-    return None if is_turned(left) is None else _Columns(found, dst, left, moving)
+    if is_turned(left) is None:
+        return None
+    return PerThread(partial(_columns, found, dst, left, moving))
 
 
-@dataclass
-class _Columns:
+def _columns(found: Cblas, dst: Array, left: Array, moving: Array) -> Call:
     """dst[M, N] = left[K, M].T @ moving[K, N], made by columns and transposed.
 
     OpenBLAS is slow to pack the rows of a transposed second operand: with 128 rows it makes 170
     GFLOP/s on a Zen 5 core, with 32 rows 95, of columns 210 and 170.
     """
+    columns = room("columns", dst.shape[::-1], _FLOAT)
+    multiply, turn = _matrix(found, columns.T, left, moving, 0.0), bind_turned(dst, columns.T)
+    assert multiply is not None
+    assert turn is not None
 
-    found: Cblas
-    dst: Array
-    left: Array
-    moving: Array
-    calls: dict[int, tuple[Call, Call]] = field(default_factory=dict[int, tuple[Call, Call]])
-    """By thread."""
-
-    def __call__(self) -> None:
-        """Multiply, and transpose."""
-        multiply, turn = self.calls.get(get_ident()) or self._bound()
+    def run() -> None:
         multiply()
         turn()
 
-    def _bound(self) -> tuple[Call, Call]:
-        columns = room("columns", self.dst.shape[::-1], _FLOAT)
-        multiply = _matrix(self.found, columns.T, self.left, self.moving, 0.0)
-        turn = bind_turned(self.dst, columns.T)
-        assert multiply is not None
-        assert turn is not None
-        self.calls[get_ident()] = multiply, turn
-        return multiply, turn
+    return run
 
 
 def _matrix(found: Cblas, dst: Array, left: Array, moving: Array, beta: float) -> Call | None:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from neuronc.numerics import REDUCTIONS, cast
-from neuronc.runtime.apply import Call, is_native
+from neuronc.runtime.apply import FLOAT, Call, is_native
 from neuronc.runtime.memory import Array
+from neuronc.runtime.rooms import PerThread, room
+from neuronc.runtime.turning import bind_turned
 
 _BY_CODE = {row.code: row for row in REDUCTIONS.values()}
 _SHORT_MAX, _LONG_MIN = 16, 1024
@@ -19,6 +21,8 @@ _PIECE = 1 << 16
 """Elements of what is made between two steps, so that it stays in cache."""
 _EXACT = (np.maximum, np.minimum)
 """Functions of which the order does not matter."""
+_TURNED_MAX = 128
+"""Elements of a row up to which it pays to transpose as many rows, or more."""
 
 
 def reduce(code: int, dst: Array, src: Array, axes: int) -> Call:
@@ -30,11 +34,59 @@ def reduce(code: int, dst: Array, src: Array, axes: int) -> Call:
         short = 1 < prod(src.shape[-axes:]) <= _SHORT_MAX
         if short and dst.size >= _LONG_MIN and not np.may_share_memory(dst, src):
             return _by_windows(ufunc, dst, src, axes) or _by_taps(ufunc, dst, src, axes)
+        call = _of_rows(ufunc, dst, src, axes)
+        if call is not None:
+            return call
         dtype = dst.dtype
         return lambda: function(src, axis=last, dtype=dtype, out=dst)
     return lambda: np.copyto(
         dst, cast(function(src.astype(np.float32), axis=last), dst.dtype), casting="unsafe"
     )
+
+
+def _of_rows(ufunc: np.ufunc, dst: Array, src: Array, axes: int) -> Call | None:
+    """Reduce each of many short rows; None where there are few, or the order counts."""
+    rows = _matrix(src, axes)
+    if rows is None or ufunc not in _EXACT or src.dtype != FLOAT or np.may_share_memory(dst, src):
+        return None
+    if not 1 < rows.shape[1] <= min(_TURNED_MAX, len(rows)):
+        return None
+    return PerThread(lambda: _by_columns(ufunc, dst, rows))
+
+
+def _by_columns(ufunc: np.ufunc, dst: Array, rows: Array) -> Call:
+    """Reduce the columns of the transposed rows, of which NumPy does eight or sixteen at a time.
+
+    It takes a tenth of a microsecond for each row, however short: 39 us for 512 of 128, so 15.
+    """
+    columns, result = room("rows", rows.shape[::-1], FLOAT), room("reduced", dst.shape, FLOAT)
+    turn = bind_turned(columns, rows.T) or (lambda: np.copyto(columns, rows.T))
+    into = result.reshape(-1)
+
+    def run() -> None:
+        turn()
+        ufunc.reduce(columns, axis=0, out=into)
+        np.copyto(dst, result)
+
+    return run
+
+
+def _matrix(src: Array, axes: int) -> Array | None:
+    """The last `axes` dimensions as columns, the others as rows; None if they have uneven steps."""
+    shape: list[int] = []
+    strides: list[int] = []
+    for dims in (range(src.ndim - axes), range(src.ndim - axes, src.ndim)):
+        count, step = 1, src.itemsize
+        for axis in reversed(dims):
+            if src.shape[axis] == 1:
+                continue
+            if count > 1 and src.strides[axis] != count * step:
+                return None
+            step = step if count > 1 else src.strides[axis]
+            count *= src.shape[axis]
+        shape.append(count)
+        strides.append(step)
+    return as_strided(src, shape, strides, writeable=False)
 
 
 def _by_taps(ufunc: np.ufunc, dst: Array, src: Array, axes: int) -> Call:

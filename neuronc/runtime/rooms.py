@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import prod
-from threading import local
+from threading import get_ident, local
 
 import numpy as np
 
@@ -22,3 +24,18 @@ def room(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         found = np.empty(max(need, _BYTES_MIN), np.uint8)
         setattr(_rooms, name, found)
     return found[:need].view(dtype).reshape(shape)
+
+
+@dataclass
+class PerThread:
+    """A call that is bound once for each thread that makes it, to the rooms of that thread."""
+
+    bind: Callable[[], Callable[[], object]]
+    calls: dict[int, Callable[[], object]] = field(default_factory=dict[int, Callable[[], object]])
+
+    def __call__(self) -> None:
+        """Make this thread's call."""
+        call = self.calls.get(get_ident())
+        if call is None:
+            call = self.calls[get_ident()] = self.bind()
+        call()
