@@ -203,6 +203,17 @@ def test_a_library_call_reaches_its_whole_buffers() -> None:
     check(kernel((IN, isa.DmaCopy(block(), buffer(2), 0), {}), run, library=(call,)))
 
 
+def test_an_access_that_leaves_its_tile_is_named() -> None:
+    """What the next tile holds is then unordered with it, and in host memory it is elsewhere."""
+    psum = block(memory=Memory.PSUM)
+    fill = (VECTOR, isa.Memset(psum, 0.0), {})
+    check(kernel(fill, (SCALAR, exp(block(), psum), {VECTOR: 1})))
+    for step, offset in ((1, 32), (-1, 0)):
+        over = replace(psum, steps=(step,), offset=offset)
+        message = fails(kernel(fill, (SCALAR, exp(block(), over), {VECTOR: 1})))
+        assert "scalar[0] reaches outside its tile" in message
+
+
 def test_streams_that_wait_for_each_other_are_a_deadlock() -> None:
     made = kernel((VECTOR, isa.Memset(block(), 0.0), {IN: 1}), (IN, load(block(64)), {VECTOR: 1}))
     assert "deadlock: vector, dma_in wait for each other" in fails(made)

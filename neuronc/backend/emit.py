@@ -30,7 +30,7 @@ from neuronc.dialects.tile import (
 from neuronc.dialects.types import element_type, shape_of
 from neuronc.dtypes import BY_NAME
 from neuronc.isa.instructions import Library
-from neuronc.isa.operands import HBM_DIMENSIONS_MAX, OPERAND, Memory, encode_operand
+from neuronc.isa.operands import HBM_DIMENSIONS_MAX, OPERAND, Memory, encode_operand, hulls
 from neuronc.isa.table import HEADER, OPERANDS_OFFSET, WORDS_OFFSET, Engine, Instruction, by_name
 
 SLOTS_MAX = 4
@@ -50,6 +50,7 @@ WIDE = np.dtype(
 
 
 _Coefficients = tuple[int, ...]
+_Rotation = tuple[int, int, int, int]
 _Operand = tuple[int | tuple[int, ...], ...]
 _ABSENT: _Operand = encode_operand(None).item()
 _NO_WORDS = bytes(OPERANDS_OFFSET - WORDS_OFFSET)
@@ -83,8 +84,8 @@ class _Template:
     """Per slot, the bytes an operand moves per run of each loop."""
     runs: list[_Coefficients] = field(init=False)
     """Per slot, how the loops around a block number its runs, which take turns."""
-    rotation: list[tuple[int, int, int]] = field(default_factory=lambda: [(1, 0, 0)] * SLOTS_MAX)
-    """Per slot, number of buffers, bytes from one to the next, bytes of a tile or 0."""
+    rotation: list[_Rotation] = field(default_factory=lambda: [(1, 0, 0, 0)] * SLOTS_MAX)
+    """Per slot, number of buffers, bytes from one to the next, bytes of a tile or 0, the block."""
     written: list[bool] = field(default_factory=lambda: [False] * SLOTS_MAX)
     base: _Coefficients = field(init=False)
     """What an iota's base moves by."""
@@ -116,6 +117,7 @@ def str_of_attribute(op: Operation, name: str) -> str:
 class _Emitter:
     def __init__(self, kernel: KernelOp, sources: Sources) -> None:
         self._arguments: dict[SSAValue, int] = {a: i for i, a in enumerate(kernel.body.block.args)}
+        self._blocks: dict[SSAValue, int] = {}
         self._sources = sources
         self._depth = max(1, _depth(kernel.body.block))
         self.templates: list[_Template] = []
@@ -191,9 +193,10 @@ class _Emitter:
         part = 0
         if "tiles" in alloc.attributes:
             part = kind.columns.data * size // int_of(alloc, "tiles")
-        tile = int_of(alloc, "start"), part or whole
+        tile = int_of(alloc, "start"), whole
         template.operands[at] = (memory, element.code, 0, *lanes, rank, 0, *tile, *walk)
-        template.rotation[at] = (buffers, whole, part)
+        block = self._blocks.setdefault(value, len(self._blocks))
+        template.rotation[at] = (buffers, whole, part, block)
         if buffers > 1:
             template.runs[at] = _runs(alloc, self._depth)
 
@@ -238,7 +241,7 @@ def emit(kernel: KernelOp, sources: Sources) -> Emitted:
     runs = np.array([t.runs for t in templates])
     which = (runs[numbers] * indices[:, None, :]).sum(-1) % turn[:, :, 0]
     records["operands"]["tile_start"] += (which * turn[:, :, 1]).astype(np.uint32)
-    _enter_tiles(records["operands"], turn[:, :, 2])
+    _enter_tiles(records["operands"], turn)
     _set_words(records, templates, numbers, indices)
     engines = np.array([t.engine for t in templates], np.int64)[numbers]
     written = np.array([t.written for t in templates])[numbers]
@@ -256,12 +259,20 @@ def _records(templates: list[_Template]) -> np.ndarray:
     return records
 
 
-def _enter_tiles(operands: np.ndarray, part: np.ndarray) -> None:
-    """Name the tile of a block of tiles that an access lies in, so that only it is waited for."""
-    inside = part > 0
-    shift = np.where(inside, operands["offset"] // np.maximum(part, 1) * part, 0)
-    operands["offset"] -= shift
-    operands["tile_start"] += shift.astype(np.uint32)
+def _enter_tiles(operands: np.ndarray, turn: np.ndarray) -> None:
+    """Name the tile of a block of tiles that an access lies in, so that only it is waited for.
+
+    A tile is how its bytes lie, too: where one access crosses an edge, its block is one tile.
+    """
+    at = np.nonzero(turn[:, :, 2])
+    inside, (_, whole, part, block) = operands[at], turn[at].T
+    low, high = hulls(inside)
+    apart = ~np.isin(block, block[low // part < (high - 1) // part])
+    shift = np.where(apart, low // part * part, 0)
+    inside["tile_bytes"] = np.where(apart, part, whole)
+    inside["tile_start"] += shift.astype(np.uint32)
+    inside["offset"] -= shift
+    operands[at] = inside
 
 
 def _set_words(

@@ -13,6 +13,7 @@ from enum import IntEnum
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neuronc.dtypes import BY_CODE
 
@@ -111,6 +112,14 @@ def encode_operand(operand: Operand | None) -> np.ndarray:
 def columns(words: np.ndarray) -> np.ndarray:
     """Elements per partition of each on-chip operand: the N of the cost formulas."""
     return words["counts"].astype(np.int64).prod(axis=-1)
+
+
+def hulls(words: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First byte and end of each operand, inside its tile or buffer."""
+    size = ELEMENT_BYTES[words["dtype"]]
+    span = (words["counts"].astype(np.int64) - 1) * words["steps"]
+    low = words["offset"] + np.minimum(span, 0).sum(axis=-1) * size
+    return low, words["offset"] + (np.maximum(span, 0).sum(axis=-1) + 1) * size
 
 
 def elements(operand: Operand) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neuronc.artifact.model import Kernel
 from neuronc.dtypes import BY_NAME
 from neuronc.isa.instructions import DmaGather, DmaScatter, Library
-from neuronc.isa.operands import ELEMENT_BYTES, OPERAND, Memory, Operand, decode_operand
+from neuronc.isa.operands import ELEMENT_BYTES, OPERAND, Memory, Operand, decode_operand, hulls
 from neuronc.isa.records import rows_of
 from neuronc.isa.table import INSTRUCTIONS, Engine, Instruction
 
@@ -191,12 +191,16 @@ def tiles_of(places: np.ndarray) -> tuple[Ints, Ints, Ints]:
     return number.reshape(-1).astype(np.int64), spans[0], spans[1]
 
 
-def hulls(words: np.ndarray) -> tuple[Ints, Ints]:
-    """First byte and end of each operand, inside its tile or buffer."""
-    size = ELEMENT_BYTES[words["dtype"]]
-    span = (words["counts"].astype(np.int64) - 1) * words["steps"]
-    low = words["offset"] + np.minimum(span, 0).sum(axis=1) * size
-    return low, words["offset"] + (np.maximum(span, 0).sum(axis=1) + 1) * size
+def outside_tile(accesses: Accesses) -> int | None:
+    """An access on chip that leaves the tile it names, which then says nothing of what it reaches.
+
+    Loading a file refuses it; a kernel that was never in a file is seen here alone.
+    """
+    places = accesses.places
+    low, high = hulls(places)
+    outside = (places["memory"] != Memory.HBM) & ((low < 0) | (high > places["tile_bytes"]))
+    rows = np.flatnonzero(outside[accesses.place])
+    return int(rows[0]) if len(rows) else None
 
 
 def share_bytes(one: np.ndarray, other: np.ndarray) -> bool:

@@ -18,7 +18,7 @@ from neuronc.errors import ExecutionError
 from neuronc.hardware import Generation
 from neuronc.isa.records import decode, disassemble
 from neuronc.isa.table import Engine
-from neuronc.runtime.accesses import Room, accesses_of, rooms_of
+from neuronc.runtime.accesses import Room, accesses_of, outside_tile, rooms_of
 from neuronc.runtime.clocks import Order, clocks_of
 from neuronc.runtime.races import Race, find_race
 from neuronc.runtime.unwritten import stale_read, unwritten_read
@@ -70,10 +70,14 @@ def check_kernel(checked: Checked, rooms: Sequence[Room]) -> None:
     """Prove a kernel whose buffers lie in `rooms`.
 
     Raises:
-        ExecutionError: two records reach the same bytes unordered, or one reads what was not
-            written.
+        ExecutionError: a record reaches outside its tile, two reach the same bytes unordered, or
+            one reads what was not written.
     """
     accesses = accesses_of(checked.kernel, rooms)
+    row = outside_tile(accesses)
+    if row is not None:
+        record = accesses.at(row)
+        raise _error(checked, f"{name_of(*record)} reaches outside its tile", [record])
     race = find_race(accesses, clocks_of(checked.kernel.streams, checked.order))
     if race is not None:
         raise _race_error(checked, race)

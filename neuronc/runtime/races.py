@@ -15,9 +15,9 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from neuronc.isa.operands import Memory
+from neuronc.isa.operands import Memory, hulls
 from neuronc.isa.table import ENGINES, Engine
-from neuronc.runtime.accesses import SPACE, Accesses, hulls, share_bytes, tiles_of
+from neuronc.runtime.accesses import SPACE, Accesses, share_bytes, tiles_of
 from neuronc.runtime.clocks import Clocks
 
 Ints = NDArray[np.int64]
