@@ -43,18 +43,36 @@ def place(ref: Ref) -> tuple[int, int, int]:
     return int_of(alloc, "start"), int_of(alloc, "bytes"), int_of(alloc, "buffers")
 
 
-def test_blocks_alive_together_are_apart_and_the_dead_make_room() -> None:
+@pytest.mark.parametrize("room", [2, 3, 4])
+def test_blocks_alive_together_are_apart_and_take_what_was_freed_first(room: int) -> None:
+    """A load into the last place that was freed would wait for whoever used it."""
     made, b = kernel()
     first, second, third, fourth = (block(b) for _ in range(4))
     b.fill(first.all(), 0.0)
     copy(b, second, first)
     copy(b, third, second)
     copy(b, fourth, third)
-    allocate(made, TRN2)
     size = 4 * COLUMNS
-    assert [place(r)[0] for r in (first, second, third, fourth)] == [0, size, 0, size]
-    assert int_of(made, "sbuf_bytes") == 2 * size
+    allocate(made, replace(TRN2, sbuf_bytes_per_partition=room * size))
+    assert [place(r)[0] // size for r in (first, second, third, fourth)] == [
+        0,
+        1,
+        2 % room,
+        3 % room,
+    ]
+    assert int_of(made, "sbuf_bytes") == room * size
     assert int_of(made, "psum_bytes") == 0
+
+
+def test_where_taking_turns_leaves_no_gap_of_a_size_the_first_place_is_taken() -> None:
+    made, b = kernel()
+    dead, kept, wide = block(b), block(b), block(b, 2 * COLUMNS)
+    for ref in (dead, kept, wide):
+        b.fill(ref.all(), 0.0)
+    copy(b, kept, kept)
+    size = 4 * COLUMNS
+    allocate(made, replace(TRN2, sbuf_bytes_per_partition=3 * size))
+    assert [place(r)[0] for r in (dead, kept, wide)] == [0, 0, size]
 
 
 def test_sizes_are_whole_lines_in_sbuf_and_whole_banks_in_psum() -> None:

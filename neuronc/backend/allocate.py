@@ -8,6 +8,9 @@ A block lives from its first to its last use in the block of ops around its allo
 loop counts as the whole loop. Blocks allocated inside a loop get several buffers that take turns,
 and bytes that no other block of the loop uses, so that the next run's DMA overlaps this one's
 compute. Where that does not fit, a table of policies says what to give up first.
+
+Whatever the policy, what is free is taken in turn where that fits: a load into the place that was
+freed last would wait for whoever used it, and so would all loads behind it in its queue.
 """
 
 from __future__ import annotations
@@ -103,26 +106,36 @@ class _Memory:
 
     limit: int
     align: int
+    rotates: bool = False
+    """Whether a search goes on from the last block, so that what was freed last is taken last."""
+    next: int = 0
     taken: list[tuple[int, int, AllocOp]] = field(default_factory=list[tuple[int, int, AllocOp]])
     """By address."""
     high: int = 0
 
     def place(self, op: AllocOp, size: int) -> int | None:
-        """First fit."""
-        start = 0
+        """The first place from `next` on that is free, else from the start."""
+        start = self._fit(self.next, size)
+        if start is None and self.next:
+            start = self._fit(0, size)
+        if start is None:
+            return None
+        insort(self.taken, (start, start + size, op), key=itemgetter(0))
+        self.high = max(self.high, start + size)
+        if self.rotates:
+            self.next = start + size
+        return start
+
+    def _fit(self, start: int, size: int) -> int | None:
         for low, high, _ in self.taken:
             if low - start >= size:
                 break
             start = max(start, high)
-        if start + size > self.limit:
-            return None
-        insort(self.taken, (start, start + size, op), key=itemgetter(0))
-        self.high = max(self.high, start + size)
-        return start
+        return start if start + size <= self.limit else None
 
-    def empty(self) -> _Memory:
+    def empty(self, rotates: bool = False) -> _Memory:
         """The same memory with nothing in it."""
-        return _Memory(self.limit, self.align)
+        return _Memory(self.limit, self.align, rotates)
 
     def free(self, op: AllocOp) -> None:
         """Give the block's bytes back."""
@@ -137,7 +150,8 @@ def allocate(kernel: KernelOp, hw: Generation) -> None:
     """
     _drop_unused(kernel)
     for placement in _placements(kernel, hw):
-        _grown(placement, kernel.body.block).write(kernel)
+        body = kernel.body.block
+        _spread(_grown(placement, body), body).write(kernel)
 
 
 def check_fits(kernel: KernelOp, hw: Generation) -> None:
@@ -193,6 +207,12 @@ def _grown(placement: _Placement, body: Block) -> _Placement:
                 break
             kept = attempt
     return kept
+
+
+def _spread(placement: _Placement, body: Block) -> _Placement:
+    """The same blocks, where what is free is taken in turn, if that fits."""
+    attempt = replace(placement, memory=placement.memory.empty(rotates=True), spots={})
+    return attempt if attempt.place(body, None) else placement
 
 
 @dataclass(frozen=True)
