@@ -27,6 +27,7 @@ from neuronc.passes.builder import Builder, Operand, Ref, hbm
 from neuronc.passes.contraction import BATCH, OutTile, Problem, divided
 from neuronc.passes.functions import map_function
 from neuronc.passes.iteration import Load, Strided
+from neuronc.passes.vectors import can_store, load_vector, store_vector
 
 PRELOADED_SHARE = 16
 """A vector that takes more than this part of SBUF is not kept for the whole kernel."""
@@ -78,6 +79,8 @@ class Drain:
     """The class of dimensions that lies on the partitions."""
     kept: dict[Load, tuple[Ref, bool]] = field(default_factory=dict[Load, tuple[Ref, bool]])
     """What was loaded once: a line for all lanes, or (True) a column for each tile of lanes."""
+    gathered: dict[SSAValue, Ref] = field(default_factory=dict[SSAValue, Ref])
+    """Results of one column a tile, which leave together at the end: a column for each tile."""
 
     def preload(self, line: int) -> None:
         """Load the vectors that every tile reads a part of; `line` is the other class."""
@@ -87,6 +90,34 @@ class Drain:
                 if isinstance(key, Load) and key not in self.kept:
                     self._locate(op)
                     self._preload(key, line)
+
+        for buffer, value in zip(self.body.outputs, self.body.yielded, strict=True):
+            if self._is_vector(buffer, value, line):
+                columns = -(-self.problem.size(self.lanes) // self.hw.partitions)
+                self.gathered[value] = self.builder.alloc(
+                    self.hw.partitions, columns, element(value)
+                )
+
+    def _is_vector(self, buffer: SSAValue, value: SSAValue, line: int) -> bool:
+        """Whether a result is one dense vector over the lanes, in HBM."""
+        q, access = self.problem, self.problem.others[buffer]
+        size = q.size(self.lanes)
+        columns = -(-size // self.hw.partitions)
+        room = self.hw.sbuf_bytes_per_partition // PRELOADED_SHARE
+        return (
+            q.size(BATCH) == q.size(line) == 1
+            and q.strides(access, self.lanes) == [1]
+            and self.builder.layout_of(buffer) is None
+            and can_store(size, self.hw.partitions, element(value).name)
+            and columns * element(value).bytes <= room
+        )
+
+    def finish(self) -> None:
+        """Store what was gathered."""
+        for buffer, value in zip(self.body.outputs, self.body.yielded, strict=True):
+            if value in self.gathered:
+                offset, size = self.problem.others[buffer].offset, self.problem.size(self.lanes)
+                store_vector(self.builder, self.gathered[value], buffer, offset, size)
 
     def _preload(self, key: Load, line: int) -> None:
         q, access = self.problem, self.problem.others[key]
@@ -109,22 +140,11 @@ class Drain:
         ref = self.builder.alloc(lanes, columns, key.element)
         buffer = self.body.buffers[access.source]
         if moving[1]:
-            self._columns(ref, buffer, access.offset, step, extent)
+            load_vector(self.builder, ref, buffer, access.offset, step, extent)
         else:
             pairs = ((0, lanes), (step, extent))
             self.builder.dma(ref.all(), hbm(buffer, access.offset, pairs))
         self.kept[key] = (ref, moving[1])
-
-    def _columns(self, ref: Ref, buffer: SSAValue, offset: int, step: int, extent: int) -> None:
-        """Element i of a vector to partition i % 128, column i // 128."""
-        whole, rest = divmod(extent, ref.partitions)
-        if whole:
-            pairs = ((step, ref.partitions), (step * ref.partitions, whole))
-            self.builder.dma(ref[((1, whole),)], hbm(buffer, offset, pairs))
-        if rest:
-            start = offset + whole * ref.partitions * step
-            dst = ref.at(whole, ((1, 1),), 0, rest)
-            self.builder.dma(dst, hbm(buffer, start, ((step, rest), (1, 1))))
 
     def run(self, tile: OutTile, source: Operand) -> None:
         """Run the epilogue on one tile of the result, and hand on what leaves the kernel."""
@@ -149,6 +169,9 @@ class Drain:
 
     def _target(self, value: SSAValue, tile: OutTile) -> tuple[Ref | None, Operand]:
         """Where a value of the tile goes: its place on chip, or a new block."""
+        if value in self.gathered:
+            at = divided(tile.lanes.starts[0], self.hw.partitions)
+            return None, self.gathered[value].at(at, ((1, 1),), 0, tile.lanes.size)
         if value in self.body.yielded:
             buffer = self.body.outputs[self.body.yielded.index(value)]
             access = replace(self.problem.others[buffer], source=buffer)

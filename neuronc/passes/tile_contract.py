@@ -100,6 +100,7 @@ class ContractLowering:
                 self.tiling.lanes,
             )
             self._emit_batch(stage)
+        self._drain.finish()
 
     def _emit_batch(self, stage: Stage) -> None:
         q = self._problem

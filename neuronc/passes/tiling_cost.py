@@ -302,10 +302,21 @@ class Estimate:
         count = tiles * (self.sides[self.line].size / columns)
         total = 0.0
         far = [load for group, load in f.near if group != self.lanes]
-        for size, strides in (*f.stores, *f.loads, *far):
+        vectors = [store for store in f.stores if self._is_vector(store)]
+        rows, turns = min(tiles, hw.partitions), -(-tiles // hw.partitions)
+        total += sum(turns * dma_seconds(rows, 1, hw.partitions, size, hw) for size, _ in vectors)
+        stores = [store for store in f.stores if store not in vectors]
+        for size, strides in (*stores, *f.loads, *far):
             run = _run((columns,), dict(strides)[self.line][-1:])
             total += count * dma_seconds(lanes, columns // run, run, size, hw)
         return total
+
+    def _is_vector(self, store: Transfer) -> bool:
+        """Whether a result is one vector over the lanes, which leaves as rows."""
+        size, strides = store
+        one = self.facts.batch == self.sides[self.line].size == 1
+        dense = one and dict(strides)[self.lanes] == (1,)
+        return dense and self.sides[self.lanes].size > self.hw.partitions and size in (2, 4)
 
     def _start_seconds(self, loads: dict[int, float]) -> float:
         """The loads before the first matmul and those it outruns, and the last store."""
