@@ -15,7 +15,7 @@ from neuronc.dialects.types import tensor
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import CapacityError
 from neuronc.hardware import GENERATIONS, TRN2, Generation
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder, Ref, hbm
 from neuronc.pipeline import Options, ignore, lower
 
 F32, BF16 = BY_NAME["f32"], BY_NAME["bf16"]
@@ -99,7 +99,20 @@ def test_a_block_inside_a_loop_takes_turns_and_one_outside_does_not() -> None:
     after = block(b)
     copy(b, after, outside)
     allocate(made, TRN2)
-    assert [place(r)[2] for r in (outside, inside, loaded, bank, after)] == [1, 6, 6, 4, 1]
+    assert [place(r)[2] for r in (outside, inside, loaded, bank, after)] == [1, 5, 5, 4, 1]
+
+
+@pytest.mark.parametrize(("count", "room", "turns"), [(2, 9, 2), (5, 9, 5), (9, 9, 6), (5, 3, 3)])
+def test_a_block_that_is_held_takes_a_turn_a_run_where_there_is_room(
+    count: int, room: int, turns: int
+) -> None:
+    """So all that a loop brings may be on its way before the loop begins."""
+    made, b = kernel()
+    with b.loop(count):
+        held = b.alloc(128, COLUMNS, F32, held=True)
+        b.dma(held.all(), hbm(made.body.block.args[0], 0, ((COLUMNS, 128), (1, COLUMNS))))
+    allocate(made, replace(TRN2, sbuf_bytes_per_partition=room * 4 * COLUMNS))
+    assert place(held)[2] == turns
 
 
 def test_blocks_of_a_loop_share_no_bytes_where_there_is_room() -> None:

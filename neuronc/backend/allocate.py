@@ -133,9 +133,9 @@ class _Memory:
             start = max(start, high)
         return start if start + size <= self.limit else None
 
-    def empty(self, rotates: bool = False) -> _Memory:
+    def empty(self) -> _Memory:
         """The same memory with nothing in it."""
-        return _Memory(self.limit, self.align, rotates)
+        return _Memory(self.limit, self.align, self.rotates)
 
     def free(self, op: AllocOp) -> None:
         """Give the block's bytes back."""
@@ -151,7 +151,8 @@ def allocate(kernel: KernelOp, hw: Generation) -> None:
     _drop_unused(kernel)
     for placement in _placements(kernel, hw):
         body = kernel.body.block
-        _spread(_grown(placement, body), body).write(kernel)
+        placement = _spread(_grown(placement, body, held=False), body)
+        _grown(placement, body, held=True).write(kernel)
 
 
 def check_fits(kernel: KernelOp, hw: Generation) -> None:
@@ -191,17 +192,17 @@ def _drop_unused(kernel: KernelOp) -> None:
             op.erase()
 
 
-def _grown(placement: _Placement, body: Block) -> _Placement:
-    """Give single blocks more turns where that still fits."""
+def _grown(placement: _Placement, body: Block, held: bool) -> _Placement:
+    """Give single blocks more turns where that still fits: those that are held, or the others."""
     allocs = [a for ends in placement.ends.values() for b in ends.first.values() for a in b]
     spots = placement.spots
-    mine = [a for a in allocs if a in spots and placement.may_grow(a)]
+    mine = [a for a in allocs if a in spots and placement.may_grow(a, held)]
     most, by_size = _GROWN[placement.name]
     if not placement.policy.apart or len(mine) > _GROWN_MAX:
         return placement
     kept = placement
     for alloc in sorted(mine, key=lambda a: spots[a].bytes * by_size):
-        for count in range(spots[alloc].buffers + 1, most + 1):
+        for count in range(spots[alloc].buffers + 1, min(most, _runs(alloc)) + 1):
             attempt = kept.with_buffers(alloc, count)
             if not attempt.place(body, None):
                 break
@@ -211,7 +212,8 @@ def _grown(placement: _Placement, body: Block) -> _Placement:
 
 def _spread(placement: _Placement, body: Block) -> _Placement:
     """The same blocks, where what is free is taken in turn, if that fits."""
-    attempt = replace(placement, memory=placement.memory.empty(rotates=True), spots={})
+    memory = replace(placement.memory.empty(), rotates=True)
+    attempt = replace(placement, memory=memory, spots={})
     return attempt if attempt.place(body, None) else placement
 
 
@@ -236,11 +238,12 @@ class _Placement:
     """Of single blocks, instead of what the policy says."""
     spots: dict[AllocOp, _Spot] = field(default_factory=dict[AllocOp, _Spot])
 
-    def may_grow(self, alloc: AllocOp) -> bool:
+    def may_grow(self, alloc: AllocOp, held: bool) -> bool:
         """Whether more turns of a block hide more latency: loads and stores, and banks."""
+        if _is_held(alloc) != held or self.spots[alloc].buffers == 1:
+            return False
         users = [use.operation for use in alloc.block.uses]
-        held = _is_held(alloc) or self.spots[alloc].buffers == 1
-        return not held and (self.name == "psum" or any(map(_is_dma, users)))
+        return (self.name == "psum" and not held) or any(map(_is_dma, users))
 
     def with_buffers(self, alloc: AllocOp, count: int) -> _Placement:
         """Another attempt, with other turns of one block."""
@@ -287,7 +290,7 @@ class _Placement:
             return True
         size = kind.columns.data * BY_NAME[kind.element.data].bytes
         padded = -(-size // self.memory.align) * self.memory.align
-        count = self._buffers(alloc) if in_loop else 1
+        count = min(self._buffers(alloc), _runs(alloc)) if in_loop else 1
         start = self.memory.place(alloc, padded * count)
         if start is None:
             return False
@@ -301,6 +304,14 @@ class _Placement:
             return self.policy.held
         users = [use.operation for use in alloc.block.uses]
         return self.policy.dma if any(map(_is_dma, users)) else self.policy.work
+
+
+def _runs(alloc: AllocOp) -> int:
+    """How often the loops around a block run it: more turns would not be used."""
+    runs, parent = 1, alloc.parent_op()
+    while isinstance(parent, ForOp):
+        runs, parent = runs * parent.count, parent.parent_op()
+    return runs
 
 
 def _is_held(alloc: AllocOp) -> bool:
