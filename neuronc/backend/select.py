@@ -175,7 +175,7 @@ def _immediate(op: TileOp, function: str) -> Choice:
 
 def _binary(op: TileOp, function: str) -> Choice:
     engine = _engine(op, function)
-    columns = [not any(step for step, _ in a.data.pairs) for a in op.accesses[1:]]
+    columns = [a.data.is_column for a in op.accesses[1:]]
     single = [all(n == 1 for _, n in a.data.pairs) for a in op.accesses[1:]]
     wide = BY_NAME["f32"]
     scalars = [

@@ -52,6 +52,11 @@ class Access:
     partitions: int = 0
     """0 for an access to HBM."""
 
+    @property
+    def is_column(self) -> bool:
+        """Whether it reads one element of each partition, as often as it has counts."""
+        return not any(step for step, count in self.pairs if count > 1)
+
     def __str__(self) -> str:
         """Render like `[0:128] 4 + 128*i0 : (1, 512)`."""
         stop = self.partition_start + self.partitions

@@ -64,7 +64,7 @@ def is_float32(op: TileOp) -> bool:
 def scalar_form(op: MapOp) -> tuple[Slots, dict[str, Attribute]] | None:
     """A vector-engine map of a block and a scalar: its operands, function, immediate and order.
 
-    The scalar is an immediate or a block walked with step 0 in every dimension.
+    The scalar is an immediate or a column of a block.
     """
     function = op.attributes["function"]
     assert isinstance(function, StringAttr)
@@ -78,7 +78,7 @@ def scalar_form(op: MapOp) -> tuple[Slots, dict[str, Attribute]] | None:
         return {"dst": pairs[0], "src": pairs[1]}, words
     if len(pairs) != 3:
         return None
-    flat = [not any(step for step, _ in a.data.pairs) for _, a in pairs[1:]]
+    flat = [a.data.is_column for _, a in pairs[1:]]
     if flat == [False, True]:
         return {"dst": pairs[0], "src": pairs[1], "scalar": pairs[2]}, words
     if flat == [True, False]:
