@@ -157,3 +157,20 @@ def test_a_bound_on_a_large_block_is_that_of_the_law(name: str, bound: float) ->
     KERNELS[isa.TensorScalar](instr, {"dst": dst, "src": src})()
     wanted = FUNCTIONS[name].evaluate(src, np.asarray(bound, np.float32))
     np.testing.assert_array_equal(dst, wanted)
+
+
+@pytest.mark.parametrize("case", ["relu", "scale, then add", "gelu", "softmax"])
+def test_rows_far_apart_are_made_as_those_that_follow_one_another(case: str) -> None:
+    """By way of a room of the thread, to the same bits."""
+    instr, shapes = CASES[case]
+    chance = np.random.default_rng(7)
+    views = {
+        name: chance.standard_normal((64, 1 if shape == COLUMN else 96)).astype(np.float32)
+        for name, shape in {"dst": PER_BLOCK, **shapes}.items()
+    }
+    apart = {**views, "dst": np.zeros((64, 512), np.float32)[:, :96]}
+    KERNELS[type(instr)](instr, views)()
+    together = {name: view.copy() for name, view in views.items()}
+    KERNELS[type(instr)](instr, apart)()
+    for name, view in apart.items():
+        assert together[name].tobytes() == view.tobytes()

@@ -94,9 +94,10 @@ def into_gelu(x: Array, out: Array) -> None:
     for _ in range(3):
         np.square(tail, tail)
     np.divide(a, tail, tail)
-    # Not np.maximum, which takes a number an element at a time: five times as long.
-    np.clip(x, _ZERO, _INFINITE, out=out)
-    np.subtract(out, tail, out=out)
+    # Not np.maximum, which takes a number an element at a time: five times as long. `out` may be
+    # rows that are far apart and is written once.
+    np.clip(x, _ZERO, _INFINITE, out=a)
+    np.subtract(a, tail, out=out)
 
 
 def into_gelu_tanh(x: Array, out: Array) -> None:

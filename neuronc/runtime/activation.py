@@ -7,6 +7,8 @@ import numpy as np
 from neuronc.numerics import Function
 from neuronc.numerics.in_place import InPlace
 from neuronc.runtime.apply import FLOAT, Call, Views, apply
+from neuronc.runtime.memory import Array
+from neuronc.runtime.rooms import PerThread, is_spread, room
 
 
 def activate(row: Function, views: Views, scale: np.float32) -> Call:
@@ -20,7 +22,11 @@ def activate(row: Function, views: Views, scale: np.float32) -> Call:
     # What is read later must outlive what is written first.
     reads_dst = bias is not None and np.may_share_memory(dst, bias)
     if {dst.dtype, src.dtype} == {FLOAT} and not reads_dst:
-        return _there(into, views, scale)
+        if is_spread(dst):
+            return PerThread(
+                lambda: _by_way_of(room("between", dst.shape, FLOAT), into, views, scale)
+            )
+        return _by_way_of(dst, into, views, scale)
 
     def run() -> None:
         value = np.multiply(src, scale, dtype=np.float32, casting="unsafe")
@@ -34,10 +40,10 @@ def activate(row: Function, views: Views, scale: np.float32) -> Call:
     return run
 
 
-def _there(into: InPlace, views: Views, scale: np.float32) -> Call:
-    """The same in the place of a float32 result, which need not be copied there."""
+def _by_way_of(between: Array, into: InPlace, views: Views, scale: np.float32) -> Call:
+    """The same of float32; what the function is applied to is made in `between`."""
     dst, src, bias, total = views["dst"], views["src"], views.get("bias"), views.get("row_sum")
-    given = src if scale == 1 else dst
+    given = src if scale == 1 else between
     straight = (
         total is not None
         and (total.dtype, total.shape) == (FLOAT, (*dst.shape[:-1], 1))
@@ -46,12 +52,12 @@ def _there(into: InPlace, views: Views, scale: np.float32) -> Call:
 
     def run() -> None:
         if scale != 1:
-            np.multiply(src, scale, out=dst)
+            np.multiply(src, scale, out=between)
         if bias is None:
             into(given, out=dst)
         else:
-            np.add(given, bias, out=dst, casting="unsafe")
-            into(dst, out=dst)
+            np.add(given, bias, out=between, casting="unsafe")
+            into(between, out=dst)
         if straight:
             np.add.reduce(dst, axis=-1, keepdims=True, out=total)
         elif total is not None:

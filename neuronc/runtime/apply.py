@@ -15,6 +15,7 @@ import numpy as np
 from neuronc.numerics import BY_CODE, Function, cast
 from neuronc.numerics.in_place import InPlace
 from neuronc.runtime.memory import Array
+from neuronc.runtime.rooms import PerThread, is_spread, room
 
 Call = Callable[[], object]
 Views = Mapping[str, Array]
@@ -84,7 +85,12 @@ def both(dst: Array, src: Array, one: Step, two: Step) -> Call:
     if not is_native(dst.dtype):
         return lambda: np.copyto(dst, two.wide(one.wide(src.astype(np.float32))), casting="unsafe")
     # What the second function also reads must outlive what the first one writes.
-    between = np.empty_like(dst) if np.may_share_memory(dst, two.other) else dst
+    if np.may_share_memory(dst, two.other) or is_spread(dst):
+        return PerThread(lambda: _both(dst, src, one, two, room("between", dst.shape, dst.dtype)))
+    return _both(dst, src, one, two, dst)
+
+
+def _both(dst: Array, src: Array, one: Step, two: Step, between: Array) -> Call:
     first, second = one.call(between, src), two.call(dst, between)
 
     def run() -> None:

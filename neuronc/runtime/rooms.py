@@ -13,6 +13,8 @@ from neuronc.runtime.memory import Array
 
 _BYTES_MIN = 4 * 128 * 512
 """What a thread reserves at least: an operand of a matmul."""
+_SPREAD_MIN = 1 << 12
+"""Elements of a block that is worth a room."""
 _rooms = local()
 
 
@@ -24,6 +26,14 @@ def room(name: str, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         found = np.empty(max(need, _BYTES_MIN), np.uint8)
         setattr(_rooms, name, found)
     return found[:need].view(dtype).reshape(shape)
+
+
+def is_spread(array: Array) -> bool:
+    """Whether a block is better made in a room than in its place, where it takes several steps.
+
+    Rows that are kilobytes apart meet in few sets of a cache, and leave it after each step.
+    """
+    return array.size >= _SPREAD_MIN and not array.flags.c_contiguous
 
 
 @dataclass
