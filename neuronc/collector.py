@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Generator[None]:
-    """Pause it: the IR is large, alive throughout, and would be scanned over and over."""
+    """Pause it: the IR, or what a kernel is bound from, would be scanned over and over."""
     was = gc.isenabled()
     gc.disable()
     try:

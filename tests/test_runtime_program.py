@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from jax import lax
 
 from neuronc.errors import InputError
 from neuronc.pipeline import compile_artifact
+from neuronc.runtime import program as programs
 from neuronc.runtime.arguments import COPIED_BYTES_MAX
 from neuronc.runtime.program import Program
 
@@ -82,6 +84,19 @@ def test_scalars_and_empty_arrays() -> None:
     assert two.shape == ()
     assert two == 3
     assert none.shape == (0, 3)
+
+
+def test_what_is_bound_is_not_scanned_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, bind, collects = program(lambda x: x + 1, spec(4)), programs.bind_kernel, list[bool]()
+
+    def watched(*args: Any, **options: Any) -> object:
+        collects.append(gc.isenabled())
+        return bind(*args, **options)
+
+    monkeypatch.setattr(programs, "bind_kernel", watched)
+    run(np.zeros(4, np.float32))
+    assert collects == [False]
+    assert gc.isenabled()
 
 
 def test_a_case_out_of_range_takes_the_last_branch() -> None:

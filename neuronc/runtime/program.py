@@ -18,6 +18,7 @@ import numpy as np
 from neuronc.artifact.container import Data, read
 from neuronc.artifact.external import attach
 from neuronc.artifact.model import Artifact, BufferKind, Call, Case, Step, TensorInfo, While
+from neuronc.collector import uncollected
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import ArtifactError, InputError
 from neuronc.hardware import GENERATIONS
@@ -179,6 +180,7 @@ class Program:
 
         return run_checked if self._prover else run
 
+    @uncollected()
     def _bind(self, site: _Site) -> Tasks:
         if site.kernel not in self._kernels:
             kernel = self.artifact.kernels[site.kernel]
