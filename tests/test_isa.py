@@ -110,6 +110,17 @@ def test_decode_inverts_encode(cls: type[Instruction], engine: Engine, data: st.
     assert stream.tobytes() == encode(list(decode(stream)), engine).tobytes()
 
 
+def test_records_are_decoded_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of classes that take turns, and however many are decoded together."""
+    block = Operand(Memory.SBUF, F32, 0, (1,), (8,), partitions=4, tile_bytes=32)
+    turns = (isa.Copy(block, block), isa.Memset(block, 1.0), isa.Copy(block, block))
+    some = [Record(instr, (0,) * len(ENGINES), n) for n, instr in enumerate(turns * 2)]
+    stream = encode(some, Engine.VECTOR)
+    for chunk in (1, 4, 6, 7):
+        monkeypatch.setattr("neuronc.isa.records._CHUNK", chunk)
+        assert list(decode(stream)) == some
+
+
 def test_a_copy_of_a_stream_is_all_of_it() -> None:
     """NumPy copies what fields name, and nothing else."""
     stream = encode([Record(example(isa.Select), (1,) * len(ENGINES), 7)] * 9, Engine.VECTOR)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -72,23 +73,35 @@ class Operand:
         return self.counts if self.memory is Memory.HBM else (self.partitions, *self.counts)
 
 
-def decode_operand(word: np.void) -> Operand | None:
-    """Decode one OPERAND word; None where no operand is given."""
-    memory = Memory(int(word["memory"]))
-    if memory is Memory.NONE:
+def decode_operands(words: np.ndarray) -> list[Operand | None]:
+    """Decode OPERAND words; None where no operand is given."""
+    raw, size = words.tobytes(), OPERAND.itemsize
+    return [decode_operand(raw[at : at + size]) for at in range(0, len(raw), size)]
+
+
+@lru_cache(maxsize=1 << 14)
+def decode_operand(word: bytes) -> Operand | None:
+    """Decode the bytes of an OPERAND word; None where no operand is given.
+
+    The records of a kernel reach few distinct places, so equal words share one operand.
+    """
+    memory, dtype, buffer, first, partitions, rank, _, *place, steps, counts = np.frombuffer(
+        word, OPERAND
+    )[0].item()
+    if memory == Memory.NONE:
         return None
-    rank = int(word["rank"])
+    tile_start, tile_bytes, offset = place
     return Operand(
-        memory=memory,
-        dtype=int(word["dtype"]),
-        offset=int(word["offset"]),
-        steps=tuple(word["steps"][:rank].tolist()),
-        counts=tuple(word["counts"][:rank].tolist()),
-        buffer=int(word["buffer"]),
-        partition_start=int(word["partition_start"]),
-        partitions=int(word["partitions"]),
-        tile_start=int(word["tile_start"]),
-        tile_bytes=int(word["tile_bytes"]),
+        Memory(memory),
+        dtype,
+        offset,
+        tuple(steps[:rank].tolist()),
+        tuple(counts[:rank].tolist()),
+        buffer,
+        first,
+        partitions,
+        tile_start,
+        tile_bytes,
     )
 
 

@@ -23,7 +23,7 @@ from neuronc.isa.operands import (
     OPERAND,
     Memory,
     Operand,
-    decode_operand,
+    decode_operands,
     encode_operand,
 )
 from neuronc.isa.table import (
@@ -36,6 +36,8 @@ from neuronc.isa.table import (
     record_bytes,
 )
 
+_CHUNK = 1 << 14
+"""Records decoded together: bounds memory, not the result."""
 _ELEMENTS_MAX = 1 << 31
 """No access walks more elements of one partition; products of counts stay exact."""
 
@@ -80,14 +82,24 @@ def encode(records: list[Record], engine: Engine) -> np.ndarray:
 
 def decode(stream: np.ndarray) -> Iterator[Record]:
     """Decode a stream record by record, in order."""
-    raw = np.ascontiguousarray(stream).view(np.uint8).reshape(len(stream), stream.dtype.itemsize)
-    for i, opcode in enumerate(stream["opcode"].tolist()):
-        cls = INSTRUCTIONS[opcode]
-        row = raw[i, : cls.layout.itemsize].view(cls.layout)[0]
-        words = {name: row[name].item() for name in cls.words}
-        slots = {name: decode_operand(row[name]) for name in cls.slots}
-        waits = tuple(row["waits"].tolist())
-        yield Record(cls(**words, **slots), waits, int(row["source"]))
+    for start in range(0, len(stream), _CHUNK):
+        yield from _decoded(stream[start : start + _CHUNK])
+
+
+def _decoded(stream: np.ndarray) -> Iterator[Record]:
+    """Decode column by column, all records of a class at a time."""
+    out: dict[int, Record] = {}
+    for opcode in np.unique(stream["opcode"]).tolist():
+        cls, select = INSTRUCTIONS[opcode], np.flatnonzero(stream["opcode"] == opcode)
+        rows = rows_of(stream, cls, select)
+        names = *cls.words, *cls.slots
+        words = (rows[name].tolist() for name in cls.words)
+        columns = *words, *(decode_operands(rows[name]) for name in cls.slots)
+        heads = select.tolist(), rows["waits"].tolist(), rows["source"].tolist()
+        for at, waits, source, *values in zip(*heads, *columns, strict=True):
+            instr = cls(**dict(zip(names, values, strict=True)))
+            out[at] = Record(instr, tuple(waits), source)
+    return (out[at] for at in range(len(stream)))
 
 
 def verify(stream: np.ndarray, engine: Engine, where: str, hw: Generation, buffers: int) -> None:

@@ -67,7 +67,7 @@ class Accesses:
 
     def operand(self, row: int) -> Operand:
         """The decoded operand of one access."""
-        operand = decode_operand(cast(np.void, self.places[self.place[row]]))
+        operand = decode_operand(self.places[self.place[row]].tobytes())
         assert operand is not None
         return operand
 

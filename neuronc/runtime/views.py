@@ -51,6 +51,7 @@ class View:
         return window(spaces[self.space], self.shape, dtype, self.offset, self.strides)
 
 
+@lru_cache(maxsize=1 << 14)
 def view_of(operand: Operand, partitions: int) -> View:
     """The view that an operand names, of a core with that many partitions."""
     size = BY_CODE[operand.dtype].bytes
