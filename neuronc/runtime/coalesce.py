@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
-from neuronc.runtime.flow import Flow, Use
+from neuronc.runtime.flow import Flow
 from neuronc.runtime.forward import RUN_MIN, copied, takes
+from neuronc.runtime.makers import Use
 from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number
 from neuronc.runtime.views import View, compose, innermost_run, is_blas
 
@@ -138,7 +139,7 @@ class _Coalescer(Flow):
 
     def _overlaps(self, use: Use, others: Sequence[Use]) -> bool:
         """Whether a result shares bytes with another one of several."""
-        places = [self.nodes[at].writes[name] for at, name in others if (at, name) != use]
+        places = {self.nodes[at].writes[name] for at, name in others if (at, name) != use}
         return self.meets(self.nodes[use[0]].writes[use[1]], places)
 
     def _is_free(self, at: int, move: _Move) -> bool:

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from neuronc.isa.operands import Memory
-from neuronc.runtime.flow import Flow, Use
+from neuronc.runtime.flow import Flow
+from neuronc.runtime.makers import Use
 from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number
 from neuronc.runtime.views import span_of
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from neuronc.runtime.forward import remember
+from neuronc.runtime.makers import Makers, Use
 from neuronc.runtime.nodes import Node, Places
 from neuronc.runtime.views import View
-
-Use = tuple[int, str]
-"""The position of a node, and the name of an operand."""
 
 
 class Flow:
@@ -23,47 +20,46 @@ class Flow:
         self.users: dict[Use, list[Use]] = {}
         self.touches: list[list[tuple[int, str, bool]]] = [[] for _ in range(places.count)]
         """For each place, who reaches it: position, operand, and whether it writes."""
-        made: list[dict[int, Use]] = [{} for _ in range(places.count)]
+        made = Makers(places)
         for at, node in enumerate(nodes):
             self._read(at, node, made)
             self._write(at, node, made)
 
-    def _read(self, at: int, node: Node, made: Sequence[dict[int, Use]]) -> None:
+    def _read(self, at: int, node: Node, made: Makers) -> None:
         self.makers.append({})
         for name, place in node.reads.items():
             if place >= 0:
-                found = self._latest(made[place], place, node.views[name])
+                found = self._latest(made, place, node.views[name])
                 self.makers[at][name] = found
                 self.touches[place].append((at, name, False))
                 for maker in found:
                     self.users.setdefault(maker, []).append((at, name))
 
-    def _latest(self, made: Mapping[int, Use], place: int, view: View) -> list[Use]:
+    def _latest(self, made: Makers, place: int, view: View) -> list[Use]:
         """The makers of a view, without those whose bytes others have all written over."""
         out: list[Use] = []
-        taken: list[int] = []
+        taken: set[int] = set()
         left = view.size * view.itemsize
-        for where, maker in sorted(made.items(), key=lambda item: item[1], reverse=True):
+        for where, maker in made.of(place):
             out.append(maker)
             if where in self.places.inside[place] and not self.meets(where, taken):
                 of = self.view(maker)
                 left -= of.size * of.itemsize
                 if not left:
                     break
-            taken.append(where)
+            taken.add(where)
         return out
 
     def view(self, use: Use) -> View:
         """Where an operand lies."""
         return self.nodes[use[0]].views[use[1]]
 
-    def meets(self, place: int, others: Sequence[int]) -> bool:
+    def meets(self, place: int, others: set[int]) -> bool:
         """Whether a place shares a byte with one of several, or might."""
-        return any(other == place or other in self.places.overlaps[place] for other in others)
+        return place in others or not others.isdisjoint(self.places.overlaps[place])
 
-    def _write(self, at: int, node: Node, made: Sequence[dict[int, Use]]) -> None:
+    def _write(self, at: int, node: Node, made: Makers) -> None:
         for name, place in node.writes.items():
-            if place < 0:
-                continue
-            self.touches[place].append((at, name, True))
-            remember(made, self.places, place, (at, name))
+            if place >= 0:
+                self.touches[place].append((at, name, True))
+                made.write(place, (at, name))

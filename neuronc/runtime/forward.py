@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
+from neuronc.runtime.makers import Makers
 from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number, retargeted
 from neuronc.runtime.views import (
     View,
@@ -33,7 +33,6 @@ from neuronc.runtime.views import (
 RUN_MIN = 32
 SMALL_MAX = 4096
 """An operand of at most so many elements may be read in any order."""
-Maker = TypeVar("Maker")
 _JOINED_MAX = 64
 _ENTRIES_MAX = 16
 """Older copies that still hold a part of a place are forgotten: they are only not forwarded."""
@@ -232,25 +231,12 @@ def _targets(node: Node) -> list[View]:
 
 def _needs(nodes: Sequence[Node], places: Places) -> list[set[int]]:
     """For each node, the earlier ones that made some of what it reads."""
-    makers: list[dict[int, int]] = [{} for _ in range(places.count)]
+    makers = Makers(places)
     needs: list[set[int]] = []
     for at, node in enumerate(nodes):
         reads = [place for place in node.reads.values() if place >= 0]
-        needs.append({maker for place in reads for maker in makers[place].values()})
-        for place in node.writes.values():
+        needs.append({maker for place in reads for _, (maker, _) in makers.of(place)})
+        for name, place in node.writes.items():
             if place >= 0:
-                remember(makers, places, place, at)
+                makers.write(place, (at, name))
     return needs
-
-
-def remember(makers: Sequence[dict[int, Maker]], places: Places, place: int, by: Maker) -> None:
-    """Note who made a place last; `makers` has for each place who made which part of it."""
-    inside = places.inside[place]
-    for other in (place, *places.overlaps[place]):
-        known = makers[other]
-        if other == place or other in inside:
-            known.clear()
-        elif inside:
-            for old in inside.intersection(known):
-                del known[old]
-        known[place] = by
