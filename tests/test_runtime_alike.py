@@ -14,6 +14,7 @@ from neuronc.numerics import FUNCTIONS, REDUCTIONS
 from neuronc.runtime import alike
 from neuronc.runtime.alike import gather
 from neuronc.runtime.merge import merge_accumulations
+from neuronc.runtime.nodes import Places
 from tests.test_runtime_coalesce import ADD, ALL, MULTIPLY, PSUM, SBUF, stored
 from tests.test_runtime_forward import (
     APART,
@@ -45,7 +46,7 @@ def test_gathering_changes_no_bit(seed: int, monkeypatch: pytest.MonkeyPatch) ->
     nodes = nodes_of(*ALL, *records)
     literal = run(nodes, start)
     assert run(gather(nodes, APART), start) == literal
-    assert run(gather(merge_accumulations(nodes, APART), APART), start) == literal
+    assert run(gather(merge_accumulations(nodes, Places(APART)), APART), start) == literal
 
 
 def scaled(dst: Operand, src: Operand, by: float = 3.0) -> Instruction:

@@ -14,6 +14,7 @@ from neuronc.numerics import FUNCTIONS
 from neuronc.runtime.coalesce import coalesce
 from neuronc.runtime.forward import forward
 from neuronc.runtime.merge import merge_accumulations
+from neuronc.runtime.nodes import Places
 from tests.test_runtime_forward import (
     APART,
     BUFFER_BYTES,
@@ -82,9 +83,9 @@ def test_coalescing_changes_no_bit(seed: int) -> None:
     records = [made for _ in range(int(chance.integers(1, 12))) for made in stored(chance)]
     start = chance.integers(0, 7, (2, BUFFER_BYTES // 4)).astype(np.float32)
     nodes = nodes_of(*ALL, *records)
-    literal, merged = run(nodes, start), merge_accumulations(forward(nodes, APART), APART)
-    assert run(coalesce(nodes, APART), start) == literal
-    assert run(coalesce(merged, APART), start) == literal
+    literal, merged = run(nodes, start), merge_accumulations(forward(nodes, APART), Places(APART))
+    assert run(coalesce(nodes, Places(APART)), start) == literal
+    assert run(coalesce(merged, Places(APART)), start) == literal
 
 
 def test_results_are_made_where_they_are_stored() -> None:
@@ -98,7 +99,7 @@ def test_results_are_made_where_they_are_stored() -> None:
         isa.Copy(on_chip(PSUM, 2), blocks[1]),
         isa.DmaCopy(in_hbm(WRITTEN, SIDE, 0), on_chip(PSUM, 2), 0),
     )
-    one, two, copy = coalesce(nodes, APART)[len(ALL) :]
+    one, two, copy = coalesce(nodes, Places(APART))[len(ALL) :]
     place = Memory.HBM + WRITTEN, 4 * SIDE
     assert (one.views["dst"].space, one.views["dst"].offset) == (place[0], 0)
     assert (two.views["dst"].space, two.views["dst"].offset) == place
@@ -122,7 +123,7 @@ def test_a_result_stays_where_it_is(between: Instruction) -> None:
     store = isa.DmaCopy(in_hbm(WRITTEN, 0, 0), on_chip(PSUM, 0), 0)
     adds = isinstance(between, isa.MatMul)
     nodes = nodes_of(*ALL, make, *((store, between) if adds else (between, store)), store)
-    assert coalesce(nodes, APART)[len(ALL)].views["dst"].space == Memory.PSUM
+    assert coalesce(nodes, Places(APART))[len(ALL)].views["dst"].space == Memory.PSUM
 
 
 def test_a_weight_is_updated_in_place() -> None:
@@ -132,5 +133,5 @@ def test_a_weight_is_updated_in_place() -> None:
         isa.TensorTensor(on_chip(SBUF, 0), weight, on_chip(PSUM, 1), ADD),
         isa.DmaCopy(weight, on_chip(SBUF, 0), 0),
     )
-    (update,) = coalesce(nodes, APART)[len(ALL) :]
+    (update,) = coalesce(nodes, Places(APART))[len(ALL) :]
     assert update.views["dst"].space == update.views["lhs"].space == Memory.HBM + WRITTEN

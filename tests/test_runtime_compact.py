@@ -11,7 +11,7 @@ from neuronc.isa.operands import Memory
 from neuronc.runtime import compact as compact_module
 from neuronc.runtime.compact import compact
 from neuronc.runtime.forward import forward
-from neuronc.runtime.nodes import Node
+from neuronc.runtime.nodes import Node, Places
 from neuronc.runtime.views import span_of
 from tests.test_runtime_coalesce import ADD, ALL, PSUM, SBUF, stored
 from tests.test_runtime_forward import (
@@ -42,8 +42,8 @@ def test_renaming_changes_no_bit(seed: int) -> None:
     start = chance.integers(0, 7, (2, BUFFER_BYTES // 4)).astype(np.float32)
     nodes = nodes_of(*ALL, *records)
     literal = run(nodes, start)
-    assert run(compact(nodes, APART, SBUF_BYTES), start) == literal
-    assert run(compact(forward(nodes, APART), APART, SBUF_BYTES), start) == literal
+    assert run(compact(nodes, Places(APART), SBUF_BYTES), start) == literal
+    assert run(compact(forward(nodes, APART), Places(APART), SBUF_BYTES), start) == literal
 
 
 def chain() -> list[Node]:
@@ -59,7 +59,7 @@ def chain() -> list[Node]:
 
 def test_blocks_take_turns_in_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compact_module, "REST", 0)
-    renamed = compact(chain(), APART, SBUF_BYTES)
+    renamed = compact(chain(), Places(APART), SBUF_BYTES)
     (low, high), (_, first) = (span_of(on.views["dst"])[0][1:3] for on in renamed[:2])
     assert low == 0
     assert on_chip_bytes(renamed) == first < 2 * high + 64
@@ -70,7 +70,9 @@ def test_blocks_take_turns_in_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("rest", [0, 1, 2, 50])
 def test_bytes_rest_before_they_are_taken_again(monkeypatch: pytest.MonkeyPatch, rest: int) -> None:
     monkeypatch.setattr(compact_module, "REST", rest)
-    spans = [span_of(node.views["dst"])[0] for node in compact(chain(), APART, SBUF_BYTES)[:4]]
+    spans = [
+        span_of(node.views["dst"])[0] for node in compact(chain(), Places(APART), SBUF_BYTES)[:4]
+    ]
     for later, (_, low, high, *_) in enumerate(spans):
         for earlier, (_, one, end, *_) in enumerate(spans[:later]):
             # The reader of a block is the node after its maker.
@@ -79,8 +81,8 @@ def test_bytes_rest_before_they_are_taken_again(monkeypatch: pytest.MonkeyPatch,
 
 def test_what_does_not_fit_or_was_not_made_stays() -> None:
     nodes = chain()
-    assert compact(nodes, APART, SIDE) == nodes
-    assert compact(nodes[1:], APART, SBUF_BYTES) == nodes[1:]
+    assert compact(nodes, Places(APART), SIDE) == nodes
+    assert compact(nodes[1:], Places(APART), SBUF_BYTES) == nodes[1:]
 
 
 def test_a_computed_address_keeps_its_index() -> None:
@@ -92,7 +94,7 @@ def test_a_computed_address_keeps_its_index() -> None:
         isa.TensorTensor(on_chip(SBUF, 5), on_chip(SBUF, 4), on_chip(SBUF, 4), ADD),
         isa.DmaCopy(in_hbm(WRITTEN, 0, 0), on_chip(SBUF, 5), 0),
     )
-    load, gather, total, _ = compact(nodes, APART, SBUF_BYTES)
+    load, gather, total, _ = compact(nodes, Places(APART), SBUF_BYTES)
     assert (load, gather) == tuple(nodes[:2])
     spans = [span_of(node.views["dst"])[0] for node in (load, gather, total)]
     assert all(a[2] <= b[1] or b[2] <= a[1] for a, b in ((spans[2], s) for s in spans[:2]))

@@ -14,6 +14,7 @@ from neuronc.isa.table import Instruction
 from neuronc.numerics import FUNCTIONS, REDUCTIONS
 from neuronc.runtime import dots
 from neuronc.runtime.dots import make_dots
+from neuronc.runtime.nodes import Places
 from tests.test_runtime_coalesce import ADD, ALL, MULTIPLY, PSUM, SBUF
 from tests.test_runtime_forward import (
     APART,
@@ -56,7 +57,7 @@ def total(function: int = SUM, axes: int = 1) -> Instruction:
 )
 def test_products_and_their_sum_are_one_call(products: Instruction) -> None:
     nodes = nodes_of(*ALL, isa.DmaCopy(A, in_hbm(WRITTEN, 0, 0), 0), products, total(), STORED)
-    made = make_dots(nodes, APART)
+    made = make_dots(nodes, Places(APART))
     assert len(made) == len(nodes) - 1
     assert set(made[-2].views) == {"dst", "lhs", "rhs"}
     assert run(made, START) == run(nodes, START)
@@ -76,7 +77,7 @@ def test_rows_may_be_named_otherwise_by_the_sum() -> None:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dots, "LENGTH_MIN", 2)
-        made = make_dots(nodes, APART)
+        made = make_dots(nodes, Places(APART))
     assert len(made) == len(nodes) - 1
     assert made[-2].views["dst"].shape == (SIDE, 2, 2)
     assert run(made, START) == run(nodes, START)
@@ -105,16 +106,16 @@ STAYS = {
 @pytest.mark.parametrize("case", STAYS)
 def test_products_stay_where_they_are_more_than_their_sum(case: str) -> None:
     nodes = nodes_of(*ALL, *STAYS[case], STORED)
-    assert make_dots(nodes, APART) == nodes
+    assert make_dots(nodes, Places(APART)) == nodes
 
 
 def test_other_types_and_short_rows_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = (replace(block, dtype=HALF) for block in (A, B))
     nodes = nodes_of(isa.TensorTensor(PRODUCTS, a, b, MULTIPLY), total())
-    assert make_dots(nodes, APART) == nodes
+    assert make_dots(nodes, Places(APART)) == nodes
     monkeypatch.setattr(dots, "LENGTH_MIN", SIDE + 1)
     nodes = nodes_of(*ALL, MULTIPLIED, total(), STORED)
-    assert make_dots(nodes, APART) == nodes
+    assert make_dots(nodes, Places(APART)) == nodes
 
 
 def test_the_sums_are_as_exact_as_numpys() -> None:

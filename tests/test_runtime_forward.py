@@ -22,7 +22,7 @@ from neuronc.runtime.bind import BoundKernel
 from neuronc.runtime.forward import forward
 from neuronc.runtime.memory import Core
 from neuronc.runtime.merge import merge_accumulations
-from neuronc.runtime.nodes import Node, node_of, spaces_of
+from neuronc.runtime.nodes import Node, Places, node_of, spaces_of
 from neuronc.runtime.views import View, compose
 
 F32, BYTE = BY_NAME["f32"].code, BY_NAME["ui8"].code
@@ -124,13 +124,14 @@ def test_what_is_forwarded_merged_and_stacked_changes_no_bit(
     nodes = [node_of(record, KERNEL, TRN2.partitions) for record in records]
     literal, forwarded = run(nodes, start), forward(nodes, spaces)
     assert run(forwarded, start) == literal
-    merged = merge_accumulations(forwarded, spaces)
+    places = Places(spaces)
+    merged = merge_accumulations(forwarded, places)
     assert run(merged, start) == literal
     monkeypatch.setattr(stacking, "STACK_MIN", int(chance.integers(2)) << 40)
     monkeypatch.setattr(packing, "ROOM_BYTES", int(chance.integers(1, 8)) << 8)
     monkeypatch.setattr(vectors, "THIN_MIN", int(chance.integers(2)) << 40)
     monkeypatch.setattr(vectors, "MATRIX_MAX", int(chance.integers(1, 8)) * SIDE * SIDE)
-    stacked, room = stacking.stack(merged, spaces)
+    stacked, room = stacking.stack(merged, places)
     assert run(stacked, start, room) == literal
 
 
@@ -168,7 +169,8 @@ def test_tiles_along_k_become_one_matmul() -> None:
         *(isa.MatMul(on_chip(psum, 0), on_chip(sbuf, i), on_chip(sbuf, i), i) for i in range(2)),
         isa.DmaCopy(in_hbm(WRITTEN, 0, 0), on_chip(psum, 0), 0),
     )
-    (matmul, _), _ = stacking.stack(merge_accumulations(forward(nodes, APART), APART), APART)
+    merged = merge_accumulations(forward(nodes, APART), Places(APART))
+    (matmul, _), _ = stacking.stack(merged, Places(APART))
     assert matmul.views["left"].shape == (2 * SIDE, SIDE)
 
 
@@ -181,7 +183,7 @@ def test_a_result_that_is_read_between_two_matmuls_keeps_them_apart() -> None:
         isa.MatMul(on_chip(psum, 0), on_chip(sbuf, 1), on_chip(sbuf, 1), 1),
         isa.DmaCopy(in_hbm(WRITTEN, SIDE, SIDE), on_chip(psum, 0), 0),
     )
-    assert len(merge_accumulations(forward(nodes, APART), APART)) == 4
+    assert len(merge_accumulations(forward(nodes, APART), Places(APART))) == 4
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -19,7 +19,7 @@ from neuronc.runtime.accesses import Room
 from neuronc.runtime.bind import BoundKernel
 from neuronc.runtime.memory import Core
 from neuronc.runtime.merge import merge_accumulations
-from neuronc.runtime.nodes import HOST, Node, node_of, spaces_of
+from neuronc.runtime.nodes import HOST, Node, Places, node_of, spaces_of
 from neuronc.runtime.stack import ROWS_MAX, stack
 from neuronc.runtime.views import View
 
@@ -77,7 +77,7 @@ def program(dtype: str) -> list[Instruction]:
 
 def nodes_of(instructions: Sequence[Instruction]) -> list[Node]:
     nodes = [node_of(Record(i, (), 0), KERNEL, TRN2.partitions) for i in instructions]
-    return merge_accumulations(nodes, SPACES)
+    return merge_accumulations(nodes, Places(SPACES))
 
 
 def run(nodes: Sequence[Node], room: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def test_row_blocks_of_neighbouring_banks_are_one_product(dtype: str) -> None:
     kind = np.float32 if dtype == "f32" else ml_dtypes.bfloat16
     left = chance.standard_normal((BLOCKS * ROWS, DEPTH)).astype(kind)
     right = chance.standard_normal((DEPTH, COLUMNS)).astype(kind)
-    nodes, room = stack(nodes_of(program(dtype)), SPACES)
+    nodes, room = stack(nodes_of(program(dtype)), Places(SPACES))
     products = [node for node in nodes if node.multiplies]
     assert [node.views["dst"].shape[0] for node in products] == [ROWS_MAX, ROWS_MAX]
     assert all(node.views["left"].shape[0] == DEPTH for node in products)
@@ -113,7 +113,7 @@ def test_row_blocks_of_neighbouring_banks_are_one_product(dtype: str) -> None:
 
 
 def test_an_operand_is_copied_once_for_all_its_products() -> None:
-    nodes, _ = stack(nodes_of(program("bf16")), SPACES)
+    nodes, _ = stack(nodes_of(program("bf16")), Places(SPACES))
     moving = [node.views["moving"] for node in nodes if node.multiplies]
     assert len(set(moving)) == 1
     assert sum(view.shape[1] == COLUMNS for view in packs(nodes)) == 1
@@ -122,7 +122,7 @@ def test_an_operand_is_copied_once_for_all_its_products() -> None:
 def test_an_operand_that_changed_is_copied_again() -> None:
     once = program("bf16")
     weights = [i for i in once if isinstance(i, isa.DmaCopy) and i.src.buffer == RIGHT]
-    nodes, _ = stack(nodes_of([*once, weights[0], *once[-3 * BLOCKS :]]), SPACES)
+    nodes, _ = stack(nodes_of([*once, weights[0], *once[-3 * BLOCKS :]]), Places(SPACES))
     assert sum(view.shape[1] == COLUMNS for view in packs(nodes)) == 2
 
 
@@ -135,7 +135,7 @@ def test_a_copy_that_lost_its_room_is_not_read(room: int, monkeypatch: pytest.Mo
     right = chance.standard_normal((DEPTH, COLUMNS)).astype(ml_dtypes.bfloat16)
     once = program("bf16")
     weights = [i for i in once if isinstance(i, isa.DmaCopy) and i.src.buffer == RIGHT]
-    nodes, used = stack(nodes_of([*once, *weights, *once[-3 * BLOCKS :]]), SPACES)
+    nodes, used = stack(nodes_of([*once, *weights, *once[-3 * BLOCKS :]]), Places(SPACES))
     assert used <= room
     exact = left.astype(np.float64) @ right.astype(np.float64)
     size = np.abs(left.astype(np.float64)) @ np.abs(right.astype(np.float64))
@@ -145,5 +145,5 @@ def test_a_copy_that_lost_its_room_is_not_read(room: int, monkeypatch: pytest.Mo
 def test_small_products_of_floats_that_blas_takes_are_left_alone() -> None:
     psum, sbuf = chip(Memory.PSUM, "f32", 0, 64), chip(Memory.SBUF, "f32", 0, 64)
     nodes = nodes_of([isa.MatMul(psum, chip(Memory.SBUF, "f32", 256, ROWS), sbuf, 0)])
-    stacked, room = stack(nodes, SPACES)
+    stacked, room = stack(nodes, Places(SPACES))
     assert (room, [node.views for node in stacked]) == (0, [node.views for node in nodes])

@@ -19,7 +19,7 @@ from neuronc.runtime.bind import BoundKernel
 from neuronc.runtime.forward import forward
 from neuronc.runtime.memory import Core
 from neuronc.runtime.merge import merge_accumulations
-from neuronc.runtime.nodes import Node, node_of, spaces_of
+from neuronc.runtime.nodes import Node, Places, node_of, spaces_of
 from neuronc.runtime.stack import stack
 
 ROWS, BLOCKS, PARTS = TRN2.partitions, 4, 4
@@ -74,7 +74,7 @@ def program(by_row: bool, banks: int) -> list[Instruction]:
 
 def nodes_of(instructions: Sequence[Instruction]) -> list[Node]:
     nodes = [node_of(Record(i, (), 0), KERNEL, TRN2.partitions) for i in instructions]
-    return merge_accumulations(forward(nodes, SPACES), SPACES)
+    return merge_accumulations(forward(nodes, SPACES), Places(SPACES))
 
 
 def run(nodes: Sequence[Node], room: int, matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ def test_neighbouring_blocks_are_one_product(by_row: bool, banks: int, calls: in
     chance = np.random.default_rng(0)
     matrix = chance.standard_normal((DEPTH, COLUMNS)).astype(np.float32)
     x = chance.standard_normal(DEPTH).astype(np.float32)
-    nodes, room = stack(nodes_of(program(by_row, banks)), SPACES)
+    nodes, room = stack(nodes_of(program(by_row, banks)), Places(SPACES))
     products = [node for node in nodes if node.multiplies]
     assert [node.views["dst"].size for node in products] == [COLUMNS // calls] * calls
     assert all(node.depth == DEPTH for node in products)
@@ -104,14 +104,14 @@ def test_neighbouring_blocks_are_one_product(by_row: bool, banks: int, calls: in
 
 
 def test_a_vector_is_copied_once_for_all_its_products() -> None:
-    nodes, _ = stack(nodes_of(program(False, 1)), SPACES)
+    nodes, _ = stack(nodes_of(program(False, 1)), Places(SPACES))
     moving = {node.views["moving"] for node in nodes if node.multiplies}
     assert len(moving) == 1
 
 
 def test_a_call_is_of_a_matrix_that_two_workers_can_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neuronc.runtime.vectors.MATRIX_MAX", DEPTH * COLUMNS // 2)
-    nodes, _ = stack(nodes_of(program(False, 4)), SPACES)
+    nodes, _ = stack(nodes_of(program(False, 4)), Places(SPACES))
     assert [n.views["dst"].size for n in nodes if n.multiplies] == [COLUMNS // 2] * 2
 
 
@@ -122,7 +122,7 @@ def test_a_block_that_has_no_room_is_multiplied_where_it_is(
     chance = np.random.default_rng(1)
     matrix = chance.standard_normal((DEPTH, COLUMNS)).astype(np.float32)
     x = chance.standard_normal(DEPTH).astype(np.float32)
-    nodes, room = stack(nodes_of(program(False, 4)), SPACES)
+    nodes, room = stack(nodes_of(program(False, 4)), Places(SPACES))
     exact = x.astype(np.float64) @ matrix.astype(np.float64)
     size = np.abs(x).astype(np.float64) @ np.abs(matrix).astype(np.float64)
     assert (np.abs(run(nodes, room, matrix, x) - exact) <= DEPTH * EPS * size).all()

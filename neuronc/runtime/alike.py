@@ -22,7 +22,7 @@ from dataclasses import replace
 from neuronc.isa import instructions as isa
 from neuronc.runtime.copies import stacked
 from neuronc.runtime.forward import copied
-from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number
+from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number, retargeted
 from neuronc.runtime.packing import copy
 from neuronc.runtime.schedule import dependences
 from neuronc.runtime.turns import turns
@@ -96,7 +96,7 @@ def _plain(node: Node) -> Node:
     """The transposition of a vector as the copy that it is."""
     is_vector = isinstance(node.instruction, isa.Transpose) and 1 in node.views["dst"].shape
     pair = copied(node) if is_vector else None
-    return replace(copy(*pair), writes=node.writes) if pair else node
+    return copy(*pair) if pair else node
 
 
 def _is_small(node: Node) -> bool:
@@ -163,7 +163,7 @@ def _stacked(stack: Sequence[Node], steps: dict[str, int] | None) -> Node:
     if steps is None:
         return first
     views = {name: _repeated(view, len(stack), steps[name]) for name, view in first.views.items()}
-    return replace(first, views=views, reads={}, writes={})
+    return retargeted(first, views)
 
 
 def _repeated(view: View, count: int, step: int) -> View:

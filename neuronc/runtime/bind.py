@@ -33,7 +33,7 @@ from neuronc.runtime.indirect import Call, bind_gather, bind_library, bind_scatt
 from neuronc.runtime.kernels import KERNELS
 from neuronc.runtime.memory import Bytes, Core
 from neuronc.runtime.merge import merge_accumulations
-from neuronc.runtime.nodes import Node, Spaces, node_of, spaces_of
+from neuronc.runtime.nodes import Node, Places, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.schedule import Task, shared, tasks
 from neuronc.runtime.stack import stack
@@ -86,10 +86,11 @@ class BoundKernel:
         host = _NOTHING
         if not self.literal:
             nodes = forward(merge_copies(nodes, spaces), spaces)
-            nodes = coalesce(merge_accumulations(nodes, spaces), spaces)
-            nodes = make_dots(nodes, spaces)
-            nodes, room = stack(nodes, spaces)
-            nodes = compact(nodes, spaces, self.core.sbuf.nbytes)
+            places = Places(spaces)
+            nodes = coalesce(merge_accumulations(nodes, places), places)
+            nodes = make_dots(nodes, places)
+            nodes, room = stack(nodes, places)
+            nodes = compact(nodes, places, self.core.sbuf.nbytes)
             nodes = gather(nodes, spaces)
             host = np.empty(room, np.uint8)
         made = tasks(nodes, spaces)

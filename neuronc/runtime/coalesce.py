@@ -21,7 +21,7 @@ from neuronc.isa.operands import Memory
 from neuronc.runtime.flow import Flow
 from neuronc.runtime.forward import RUN_MIN, copied, takes
 from neuronc.runtime.makers import Use
-from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number
+from neuronc.runtime.nodes import OPAQUE, Node, Places, retargeted
 from neuronc.runtime.views import View, compose, innermost_run, is_blas
 
 _IN_PLACE = (
@@ -35,11 +35,15 @@ _IN_PLACE = (
 """Instructions whose result may lie on what they read."""
 
 
-def coalesce(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
+def coalesce(nodes: Sequence[Node], places: Places) -> list[Node]:
     """Have makers write to the results of copies; the copies are left out."""
-    flow = _Coalescer(nodes, number(nodes, spaces))
+    places.add(nodes)
+    flow = _Coalescer(nodes, places)
     # From the last to the first, so that a copy of a copy goes before it.
     dropped = {at for at in reversed(range(len(nodes))) if flow.drop(at)}
+    for at in flow.moved:
+        # Until now they had the number of the whole result.
+        flow.nodes[at] = retargeted(flow.nodes[at], {})
     return [node for at, node in enumerate(flow.nodes) if at not in dropped]
 
 
@@ -53,6 +57,11 @@ class _Move:
 
 class _Coalescer(Flow):
     """The flow of values, as copies are dropped."""
+
+    def __init__(self, nodes: Sequence[Node], places: Places) -> None:
+        super().__init__(nodes, places)
+        self.moved: set[int] = set()
+        """The positions of nodes with operands elsewhere."""
 
     def drop(self, at: int) -> bool:
         """Drop one node, if it is a copy whose makers can do without it."""
@@ -72,6 +81,7 @@ class _Coalescer(Flow):
     def _put(self, use: Use, view: View, place: int) -> None:
         """Have an operand elsewhere: somewhere in a place."""
         at, name = use
+        self.moved.add(at)
         node = self.nodes[at] = replace(self.nodes[at], views={**self.nodes[at].views, name: view})
         for numbers, writes in ((node.reads, False), (node.writes, True)):
             if name in numbers:

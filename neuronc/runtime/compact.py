@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from neuronc.isa.operands import Memory
 from neuronc.runtime.flow import Flow
 from neuronc.runtime.makers import Use
-from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number
-from neuronc.runtime.views import span_of
+from neuronc.runtime.nodes import OPAQUE, Node, Places, retargeted
+from neuronc.runtime.views import View, span_of
 
 REST = 50
 """Calls between the last reader of some bytes and the next maker. A train step's two workers waited
@@ -51,18 +51,19 @@ class _Value:
         return max(self.uses)[0]
 
 
-def compact(nodes: Sequence[Node], spaces: Spaces, sbuf_bytes: int) -> list[Node]:
+def compact(nodes: Sequence[Node], places: Places, sbuf_bytes: int) -> list[Node]:
     """Rename what is on chip; as it is where that does not fit, or something is not made here."""
-    values = _values(nodes, number(nodes, spaces))
+    places.add(nodes)
+    values = _values(nodes, places)
     if values is None or not _placed(values, sbuf_bytes):
         return list(nodes)
-    out = list(nodes)
+    moved: list[dict[str, View]] = [{} for _ in nodes]
     for value in values:
         for at, name in value.uses if not value.fixed else ():
-            view = out[at].views[name]
-            moved = replace(view, space=Memory.SBUF, offset=view.offset - value.low + value.at)
-            out[at] = replace(out[at], views={**out[at].views, name: replace(moved, phase=0)})
-    return out
+            view = nodes[at].views[name]
+            offset = view.offset - value.low + value.at
+            moved[at][name] = replace(view, space=Memory.SBUF, offset=offset, phase=0)
+    return [retargeted(node, views) for node, views in zip(nodes, moved, strict=True)]
 
 
 def _values(nodes: Sequence[Node], places: Places) -> list[_Value] | None:

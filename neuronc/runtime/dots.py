@@ -18,7 +18,7 @@ from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory
 from neuronc.numerics import FUNCTIONS, REDUCTIONS
 from neuronc.runtime.flow import Flow
-from neuronc.runtime.nodes import Node, Places, Spaces, number
+from neuronc.runtime.nodes import Node, Places
 from neuronc.runtime.packing import FLOAT
 from neuronc.runtime.views import View, compose
 
@@ -28,11 +28,12 @@ _SQUARE = FUNCTIONS["square"].code
 _MULTIPLY, _ADD = FUNCTIONS["multiply"].code, REDUCTIONS["add"].code
 
 
-def make_dots(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
+def make_dots(nodes: Sequence[Node], places: Places) -> list[Node]:
     """The nodes with sums of products as one; the products are left out."""
     if not any(_adds(node) for node in nodes):
         return list(nodes)
-    flow = _Dots(nodes, number(nodes, spaces))
+    places.add(nodes)
+    flow = _Dots(nodes, places)
     dropped = {flow.join(at) for at, node in enumerate(nodes) if _adds(node)}
     return [node for at, node in enumerate(flow.nodes) if at not in dropped]
 
@@ -55,7 +56,8 @@ class _Dots(Flow):
         if names is None or dst is None or not self._is_still(maker, at):
             return -1
         views = {name: product.views[of] for name, of in zip(("lhs", "rhs"), names, strict=True)}
-        self.nodes[at] = replace(total, views={"dst": dst, **views}, read=("lhs", "rhs"))
+        views = {"dst": dst, **views}
+        self.nodes[at] = Node(total.instruction, views, total.written, ("lhs", "rhs"))
         return maker
 
     def _is_still(self, maker: int, at: int) -> bool:

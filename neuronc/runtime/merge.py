@@ -12,10 +12,10 @@ operands are plain matrices, in `windows` where they lie in several runs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from neuronc.dtypes import BY_NAME
-from neuronc.runtime.nodes import Node, Places, Spaces, number
+from neuronc.runtime.nodes import Node, Places
 from neuronc.runtime.views import View
 
 
@@ -30,9 +30,10 @@ class _Group:
     operands: set[int] = field(default_factory=set[int])
 
 
-def merge_accumulations(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
+def merge_accumulations(nodes: Sequence[Node], places: Places) -> list[Node]:
     """Merge along K; the group stands where the last of its parts stood."""
-    merger = _Merger(number(nodes, spaces))
+    places.add(nodes)
+    merger = _Merger(places)
     for at, node in enumerate(nodes):
         merger.visit(node, at)
     return [made for at in range(len(nodes)) for made in merger.emitted(at)]
@@ -90,13 +91,12 @@ class _Merger:
     def _end(self, place: int, table: dict[int, list[_Group]], but: _Group | None) -> None:
         if place < 0:
             return
-        for other in (place, *self.overlaps[place]):
-            groups = table.get(other)
-            if groups:
-                kept = [g for g in groups if g is but]
-                for group in groups:
-                    group.open = group.open and group is but
-                table[other] = kept
+        for other in [n for n in (place, *self.overlaps[place]) if n in table]:
+            for group in table[other]:
+                group.open = group.open and group is but
+            table[other] = [g for g in table[other] if g is but]
+            if not table[other]:
+                del table[other]
 
 
 def _adds_up(node: Node) -> bool:
@@ -111,4 +111,4 @@ def _together(nodes: Sequence[Node]) -> Node:
         for name in ("left", "moving"):
             views[f"{name}{i}"] = node.views[name]
             read.append(f"{name}{i}")
-    return replace(nodes[0], views=views, read=tuple(read))
+    return Node(nodes[0].instruction, views, nodes[0].written, tuple(read))

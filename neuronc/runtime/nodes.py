@@ -18,8 +18,8 @@ from neuronc.isa import instructions as isa
 from neuronc.isa.operands import Memory, Operand
 from neuronc.isa.records import Record
 from neuronc.isa.table import Instruction
-from neuronc.runtime.accesses import SPACE, Room
-from neuronc.runtime.races import overlapping
+from neuronc.runtime.accesses import Room
+from neuronc.runtime.overlaps import overlaps_of
 from neuronc.runtime.views import View, matrix, span_of, view_of, whole
 
 _FLOAT = BY_NAME["f32"].code
@@ -41,6 +41,8 @@ class Node:
     reads: dict[str, int] = field(default_factory=dict[str, int])
     """Numbers of the places, by operand; -1 where nobody writes them."""
     writes: dict[str, int] = field(default_factory=dict[str, int])
+    numbering: object = field(default=None, repr=False, compare=False)
+    """Of the places that the numbers are of: others have other numbers."""
 
     @property
     def is_gemm(self) -> bool:
@@ -144,39 +146,65 @@ def _opaque(instr: Instruction, kernel: Kernel, partitions: int) -> Node:
     return Node(instr, views, tuple(written), tuple(views))
 
 
-@dataclass(frozen=True)
 class Places:
-    """The distinct places of some nodes, numbered; each with those that share a byte, or might."""
+    """The distinct places of some nodes, numbered; each with those that share a byte, or might.
 
-    count: int
-    overlaps: list[list[int]]
-    """For each place, the others."""
-    inside: list[set[int]]
-    """For each place, those of them that have no byte outside it."""
+    Nodes keep their numbers from one pass to the next; where one has an operand elsewhere, it makes
+    a node without numbers. Spaces that nobody changes are left out.
+    """
+
+    def __init__(self, spaces: Spaces) -> None:
+        self.spaces = spaces
+        self.overlaps: list[list[int]] = []
+        """For each place, the others."""
+        self.inside: list[set[int]] = []
+        """For each place, those of them that have no byte outside it."""
+        self._numbering = object()
+        self._spans: dict[tuple[int, ...], int] = {}
+        self._known: dict[View, int] = {}
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.overlaps)
+
+    def add(self, nodes: Iterable[Node]) -> None:
+        """Number the places of the nodes that have no numbers of these yet."""
+        for node in nodes:
+            if node.numbering is not self._numbering:
+                node.numbering = self._numbering
+                node.reads = {name: self._place(node.views[name]) for name in node.read}
+                node.writes = {name: self._place(node.views[name]) for name in node.written}
+        before, table = self.count, np.array(list(self._spans), np.int64).reshape(-1, 7)
+        if len(table) == before:
+            return
+        shared, held = overlaps_of(table, before)
+        for place in range(before):
+            self.overlaps[place] += shared[place]
+            self.inside[place].update(held[place])
+        self.overlaps += shared[before:]
+        self.inside += map(set, held[before:])
+
+    def _place(self, view: View) -> int:
+        found = self._known.get(view)
+        if found is None:
+            found = self._known[view] = self._new(view)
+        return found
+
+    def _new(self, view: View) -> int:
+        if view.space in self.spaces.fixed:
+            return -1
+        span, full = span_of(view)
+        # Views with gaps are places of their own, so that equal places are equal bytes.
+        key = (*_grouped(span, self.spaces), -1 if full else len(self._known))
+        return self._spans.setdefault(key, len(self._spans))
 
 
 def number(nodes: Iterable[Node], spaces: Spaces) -> Places:
-    """Number the places of all nodes in place, leaving out spaces that nobody changes."""
-    spans: dict[tuple[int, ...], int] = {}
-    known: dict[View, int] = {}
-
-    def place(view: View) -> int:
-        found = known.get(view)
-        if found is None:
-            found = -1
-            if view.space not in spaces.fixed:
-                span, full = span_of(view)
-                # Views with gaps are places of their own, so that equal places are equal bytes.
-                key = (*_grouped(span, spaces), -1 if full else len(known))
-                found = spans.setdefault(key, len(spans))
-            known[view] = found
-        return found
-
-    for node in nodes:
-        node.reads = {name: place(node.views[name]) for name in node.read}
-        node.writes = {name: place(node.views[name]) for name in node.written}
-    table = np.array(list(spans), np.int64).reshape(-1, 7)
-    return Places(len(spans), *_overlaps(table))
+    """Number the places of all nodes, and of no others."""
+    places = Places(spaces)
+    places.add(nodes)
+    return places
 
 
 def _grouped(span: tuple[int, ...], spaces: Spaces) -> tuple[int, ...]:
@@ -189,40 +217,6 @@ def _grouped(span: tuple[int, ...], spaces: Spaces) -> tuple[int, ...]:
     if start:
         return group, low + start, high + start, 0, 0, 0
     return group, low, high, name, left, right
-
-
-def _overlaps(table: np.ndarray) -> tuple[list[list[int]], list[set[int]]]:
-    """A list a row of the table: the rows that share a byte with it, or might; those inside it."""
-    out: list[list[int]] = [[] for _ in range(len(table))]
-    inside: list[set[int]] = [set() for _ in range(len(table))]
-    low, high = table[:, 0] * SPACE + table[:, 1], table[:, 0] * SPACE + table[:, 2]
-    for i, j in overlapping(low, high, itself=False):
-        one, other = table[i], table[j]
-        beside = (one[:, 3] > 0) & (one[:, 3] == other[:, 3])
-        beside &= (other[:, 4] >= one[:, 5]) | (one[:, 4] >= other[:, 5])
-        i, j = i[~beside], j[~beside]
-        for left, right in _pairs(i, j):
-            out[left].append(right)
-            out[right].append(left)
-        for outer, inner in ((i, j), (j, i)):
-            held = _holds(table[outer], table[inner])
-            for left, right in _pairs(outer[held], inner[held]):
-                inside[left].add(right)
-    return out, inside
-
-
-def _pairs(one: np.ndarray, other: np.ndarray) -> Iterator[tuple[int, int]]:
-    return zip(cast(list[int], one.tolist()), cast(list[int], other.tolist()), strict=True)
-
-
-def _holds(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Whether each outer place, which has no gaps in its rows, has all bytes of the inner one."""
-    within = (outer[:, 6] < 0) & (outer[:, 1] <= inner[:, 1]) & (inner[:, 2] <= outer[:, 2])
-    width, pitch = outer[:, 5] - outer[:, 4], (outer[:, 3] & 0xFFFFFFFF) - 1
-    one_run = (width == pitch) | (outer[:, 2] - outer[:, 1] == width)
-    same_rows = (outer[:, 3] > 0) & (outer[:, 3] == inner[:, 3])
-    same_rows &= (outer[:, 4] <= inner[:, 4]) & (inner[:, 5] <= outer[:, 5])
-    return within & (one_run | same_rows)
 
 
 def retargeted(node: Node, views: Mapping[str, View]) -> Node:

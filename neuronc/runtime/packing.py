@@ -62,7 +62,7 @@ class Packer:
     out: list[Node] = field(default_factory=list[Node])
     room: _Room = field(default_factory=_Room)
     last: dict[int, int] = field(default_factory=dict[int, int])
-    """When something was last written that shares a byte with each place."""
+    """When each place was last written."""
     packs: dict[Blocks, _Pack] = field(default_factory=dict[Blocks, _Pack])
 
     def emit(self, node: Node, *also: Node) -> None:
@@ -70,19 +70,22 @@ class Packer:
         self.out.append(node)
         for writer in (node, *also):
             for place in writer.writes.values():
-                if place >= 0:
-                    self.last[place] = len(self.out)
-                    self.last.update(dict.fromkeys(self.places.overlaps[place], len(self.out)))
+                self.last[place] = len(self.out)
 
     def packed(self, blocks: Blocks, places: Mapping[View, int]) -> View | None:
         """A copy of an operand as one matrix of float32; None if there is no room for it."""
         sources = {places[view] for row in blocks for view in row} - {-1}
         pack = self.packs.get(blocks)
-        if pack is None or any(self.last.get(place, 0) > pack.time for place in sources):
+        if pack is None or any(self._changed(place, pack.time) for place in sources):
             pack = self._made(blocks)
         if pack is not None:
             self.packs[blocks] = pack
         return pack and pack.view
+
+    def _changed(self, place: int, since: int) -> bool:
+        """Whether something has been written that shares a byte with a place."""
+        near = (place, *self.places.overlaps[place])
+        return any(self.last.get(other, 0) > since for other in near)
 
     def _made(self, blocks: Blocks) -> _Pack | None:
         shape = sum(row[0].shape[0] for row in blocks), sum(view.shape[1] for view in blocks[0])

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 from neuronc.isa import instructions as isa
 from neuronc.runtime import vectors
-from neuronc.runtime.nodes import HOST, Node, Spaces, number
+from neuronc.runtime.nodes import HOST, Node, Places
 from neuronc.runtime.packing import FLOAT, Packer, all_joined, one_matrix, parts, product
 from neuronc.runtime.schedule import dependences
 from neuronc.runtime.turns import turns
@@ -28,9 +28,9 @@ STACK_MIN = 1 << 23
 """Multiply-adds of a product that is worth waiting for others, and copies of its operands."""
 
 
-def stack(nodes: Sequence[Node], spaces: Spaces) -> tuple[list[Node], int]:
+def stack(nodes: Sequence[Node], places: Places) -> tuple[list[Node], int]:
     """The nodes in turns, products stacked; and the bytes of `HOST` that they use."""
-    places = number(nodes, spaces)
+    places.add(nodes)
     packer = Packer(places)
     waits = [_is_large(node) or vectors.is_thin(node) for node in nodes]
     for others, products in turns(nodes, waits, dependences(nodes, places)):
