@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neuronc.runtime import gemm
-from neuronc.runtime.gemm import bind_gemm
+from neuronc.runtime.gemm import bind_batch, bind_gemm
 
 EPS = float(np.finfo(np.float32).eps)
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -60,3 +60,24 @@ def test_a_product_by_columns_is_made_in_memory_of_each_thread() -> None:
             done.result()
     # K roundings of sums that are at most the sum of the magnitudes.
     assert (np.abs(dst - x @ y.T) <= 257 * EPS * (np.abs(x) @ np.abs(y.T))).all()
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_a_batch_of_unaligned_operands_has_the_same_bits(columns: int) -> None:
+    """Bound arrays may lie anywhere: here one matrix by columns, times one vector or a few."""
+    chance = np.random.default_rng(0)
+    matrix, vectors = (chance.standard_normal((256, n)).astype(np.float32) for n in (384, columns))
+
+    def multiply(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        dst = np.zeros((3, 128, columns), np.float32)
+        left = matrix.reshape(256, 3, 128).swapaxes(0, 1)
+        bind_batch(dst, left, np.broadcast_to(vectors, (3, 256, columns)))()
+        return dst
+
+    def moved(array: np.ndarray) -> np.ndarray:
+        unaligned = bytearray(b"x" + array.tobytes())
+        return np.frombuffer(unaligned, np.float32, offset=1).reshape(array.shape)
+
+    wanted = multiply(matrix, vectors)
+    np.testing.assert_array_equal(multiply(moved(matrix), vectors), wanted)
+    np.testing.assert_array_equal(multiply(matrix, moved(vectors)), wanted)

@@ -47,8 +47,23 @@ def bind_batch(dst: Array, left: Array, moving: Array) -> Call:
     if is_turned(dst[0]):
         # A result by columns is the transposed one by rows.
         dst, left, moving = dst.swapaxes(1, 2), moving, left
+    if not (left.flags.aligned and moving.flags.aligned):
+        return partial(_multiply_moved, dst, left, moving)
     turned = left.swapaxes(1, 2)
     return lambda: np.matmul(turned, moving, out=dst)
+
+
+def _multiply_moved(dst: Array, left: Array, moving: Array) -> None:
+    """The same, where NumPy would copy operands into another order and so sum in another."""
+    np.matmul(_moved(left).swapaxes(1, 2), _moved(moving), out=dst)
+
+
+def _moved(array: Array) -> Array:
+    """The array itself, or a copy at an aligned address whose dimensions lie in the same order."""
+    if array.flags.aligned:
+        return array
+    apart = tuple(slice(1 if step == 0 else None) for step in array.strides)
+    return np.broadcast_to(array[apart].copy(order="K"), array.shape)
 
 
 def _by_numpy(dst: Array, left: Array, moving: Array, accumulate: bool) -> Call:
