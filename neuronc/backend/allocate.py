@@ -193,7 +193,11 @@ def _drop_unused(kernel: KernelOp) -> None:
 
 
 def _grown(placement: _Placement, body: Block, held: bool) -> _Placement:
-    """Give single blocks more turns where that still fits: those that are held, or the others."""
+    """Give single blocks more turns where that still fits: those that are held, or the others.
+
+    A block that is held takes a turn for each run, or no more: a few more runs ahead only keep
+    the DMA engines from what is needed sooner.
+    """
     allocs = [a for ends in placement.ends.values() for b in ends.first.values() for a in b]
     spots = placement.spots
     mine = [a for a in allocs if a in spots and placement.may_grow(a, held)]
@@ -202,7 +206,9 @@ def _grown(placement: _Placement, body: Block, held: bool) -> _Placement:
         return placement
     kept = placement
     for alloc in sorted(mine, key=lambda a: spots[a].bytes * by_size):
-        for count in range(spots[alloc].buffers + 1, min(most, _runs(alloc)) + 1):
+        runs = _runs(alloc)
+        first = runs if held else spots[alloc].buffers + 1
+        for count in range(first, min(most, runs) + 1):
             attempt = kept.with_buffers(alloc, count)
             if not attempt.place(body, None):
                 break
