@@ -74,12 +74,12 @@ def runs(kernel: Kernel) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("size", [2 * P, 3 * P + 5, (P + 1) * P + 1])
+@pytest.mark.parametrize("size", [8 * P, 9 * P + 5, (P + 1) * P + 1])
 def test_a_vector_comes_and_goes_in_rows(size: int) -> None:
     """What is left over of the last column comes as single elements, and leaves as one run."""
 
     def both(b: Builder, ref: Ref, x: SSAValue, out: SSAValue) -> None:
-        load_vector(b, ref, x, 0, 1, size)
+        load_vector(b, TRN2, ref, (x, 0, 1), size)
         store_vector(b, ref, out, 0, size)
 
     kernel, x = made(size, 1, both), np.random.default_rng(0).standard_normal(size, np.float32)
@@ -88,15 +88,17 @@ def test_a_vector_comes_and_goes_in_rows(size: int) -> None:
     assert sorted(n for n in runs(kernel) if n < 4 * P) == rest
 
 
-def test_elements_that_lie_apart_come_one_by_one() -> None:
-    size, step = 2 * P, 3
+@pytest.mark.parametrize(("size", "step"), [(8 * P, 3), (2 * P, 1)])
+def test_elements_that_lie_apart_or_are_few_come_one_by_one(size: int, step: int) -> None:
 
     def both(b: Builder, ref: Ref, x: SSAValue, out: SSAValue) -> None:
-        load_vector(b, ref, x, 0, step, size)
+        load_vector(b, TRN2, ref, (x, 0, step), size)
         store_vector(b, ref, out, 0, size)
 
+    kernel = made(size, step, both)
     x = np.random.default_rng(0).standard_normal(size * step, np.float32)
-    np.testing.assert_array_equal(run(made(size, step, both), x, size), x[::step])
+    np.testing.assert_array_equal(run(kernel, x, size), x[::step])
+    assert min(runs(kernel)) == 4
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])

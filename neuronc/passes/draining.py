@@ -140,7 +140,7 @@ class Drain:
         ref = self.builder.alloc(lanes, columns, key.element)
         buffer = self.body.buffers[access.source]
         if moving[1]:
-            load_vector(self.builder, ref, buffer, access.offset, step, extent)
+            load_vector(self.builder, self.hw, ref, (buffer, access.offset, step), extent)
         else:
             pairs = ((0, lanes), (step, extent))
             self.builder.dma(ref.all(), hbm(buffer, access.offset, pairs))

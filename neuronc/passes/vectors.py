@@ -5,7 +5,9 @@
     load rows[n, P];  psum = rows.T;  ref = psum
 
 One element to a partition is one descriptor of DMA, of which each takes as long as a run of 600
-bytes; a row of P elements is one as well. The tensor engine transposes up to P rows at once.
+bytes; a row of P elements is one as well. The tensor engine transposes up to P rows at once. What
+is loaded so passes two engines more; it pays where single elements would keep the DMA engines busy
+for longer than two transfers at least take.
 """
 
 from __future__ import annotations
@@ -14,17 +16,22 @@ from collections.abc import Iterator
 
 from xdsl.ir import SSAValue
 
+from neuronc.dtypes import ElementType
+from neuronc.hardware import Generation
 from neuronc.passes.builder import Builder, Ref, hbm
+from neuronc.passes.prices import dma_seconds
 
 _TURNED = ("f32", "bf16", "f16")
 """What the tensor engine transposes."""
 
 
-def load_vector(b: Builder, ref: Ref, buffer: SSAValue, offset: int, step: int, size: int) -> None:
-    """Elements `offset`, `offset + step`, ... of a buffer to the columns of a block."""
-    lanes = ref.partitions
+def load_vector(
+    b: Builder, hw: Generation, ref: Ref, window: tuple[SSAValue, int, int], size: int
+) -> None:
+    """Elements of a window (buffer, offset, step) to the columns of a block."""
+    lanes, (buffer, offset, step) = ref.partitions, window
     whole, rest = divmod(size, lanes)
-    if step == 1 and whole > 1 and ref.element.name in _TURNED:
+    if step == 1 and _is_long(whole, lanes, ref.element, hw):
         for start, count in _groups(whole, lanes):
             rows = b.alloc(count, lanes, ref.element)
             psum = b.alloc(lanes, count, ref.element, "psum")
@@ -37,6 +44,14 @@ def load_vector(b: Builder, ref: Ref, buffer: SSAValue, offset: int, step: int, 
     if rest:
         last = hbm(buffer, offset + whole * lanes * step, ((step, rest), (1, 1)))
         b.dma(ref.at(whole, ((1, 1),), 0, rest), last)
+
+
+def _is_long(columns: int, lanes: int, element: ElementType, hw: Generation) -> bool:
+    """Whether that many columns are better loaded as rows."""
+    if not columns or element.name not in _TURNED:
+        return False
+    seconds = dma_seconds(lanes, columns, 1, element.bytes, hw)
+    return seconds > 2 * hw.dma_transfer_min_seconds
 
 
 def can_store(size: int, lanes: int, element: str) -> bool:
