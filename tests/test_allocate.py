@@ -15,7 +15,8 @@ from neuronc.dialects.types import tensor
 from neuronc.dtypes import BY_NAME
 from neuronc.errors import CapacityError
 from neuronc.hardware import GENERATIONS, TRN2, Generation
-from neuronc.passes.builder import Builder, Ref, hbm
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Ref, hbm
 from neuronc.pipeline import Options, ignore, lower
 
 F32, BF16 = BY_NAME["f32"], BY_NAME["bf16"]

@@ -20,7 +20,8 @@ from neuronc.dtypes import BY_NAME
 from neuronc.errors import ExecutionError
 from neuronc.hardware import TRN2
 from neuronc.isa.table import ENGINES, Engine
-from neuronc.passes.builder import Builder, hbm
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import hbm
 from neuronc.runtime.accesses import Room
 from neuronc.runtime.bind import bind_kernel
 from neuronc.runtime.check import Checked, check_kernel

@@ -22,7 +22,8 @@ from neuronc.dialects.types import tensor
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import TRN2
 from neuronc.isa.instructions import Copy, MatMul, Transpose
-from neuronc.passes.builder import Builder, hbm
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import hbm
 
 F32 = BY_NAME["f32"]
 RUNS = 6

@@ -27,7 +27,8 @@ from neuronc.isa.instructions import DmaCopy
 from neuronc.isa.prices import run_bytes
 from neuronc.isa.records import rows_of
 from neuronc.isa.table import DMA_QUEUES
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Ref
 from neuronc.passes.vectors import load_vector, store_vector
 from neuronc.runtime.accesses import Room
 from neuronc.runtime.bind import bind_kernel

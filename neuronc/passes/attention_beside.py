@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from neuronc.passes.builder import Operand, Ref
 from neuronc.passes.iteration import Strided, collapse, merge_pairs
+from neuronc.passes.operand import Operand, Ref
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -72,11 +72,12 @@ def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
     names = [function_name(op) for op in epilogue]
     activations = sum(name in ACTIVATIONS for name in names)
     outs = list(zip(body.outputs, body.yielded, strict=True))
-    stored = [(b, v) for b, v in outs if builder.layout_of(b) is None]
-    layouts = [found for b, _ in outs if (found := builder.layout_of(b)) is not None]
+    layout_of = builder.residents.layout_of
+    stored = [(b, v) for b, v in outs if layout_of(b) is None]
+    layouts = [found for b, _ in outs if (found := layout_of(b)) is not None]
     lanes = {_lanes(layout) for layout in layouts}
     read = [
-        (builder.layout_of(body.buffers[access.source]), (key.element.bytes, _strides(q, access)))
+        (layout_of(body.buffers[access.source]), (key.element.bytes, _strides(q, access)))
         for key, access in _tiled_loads(q)
         if access.source is not None
     ]
@@ -116,7 +117,7 @@ def _strides(q: Problem, access: Strided) -> tuple[tuple[int, tuple[int, ...]], 
 
 def _side(q: Problem, group: int, body: Body, builder: Builder) -> Side:
     access = q.operand(group)
-    layout = builder.layout_of(body.buffers[access.source]) if access.source else None
+    layout = builder.residents.layout_of(body.buffers[access.source]) if access.source else None
     near, turned = layout is not None, is_turned(q, group, layout)
     strides = tuple(q.strides(access, group))
     return Side(tuple(q.extents(group)), strides, turned, near and not turned, near)

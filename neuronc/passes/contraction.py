@@ -9,9 +9,11 @@ from math import prod
 from xdsl.ir import SSAValue
 
 from neuronc.dialects.access import Affine
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.footprint import Footprint, footprint_of
 from neuronc.passes.iteration import Load, Strided, Tile
+from neuronc.passes.operand import Ref
+from neuronc.passes.transfer import transfer, write_numbers
 
 BATCH, ROWS, COLUMNS, DEPTH = range(4)
 """The classes of dimensions: batch, M, N and K."""
@@ -117,13 +119,13 @@ class OutTile:
         base = self.offset(access)
         for start, count, shift, step in self._pieces(access):
             window = (access.source, base + shift, step)
-            b.transfer(ref, Affine(), (start, count), window, self._free(access, columns), store)
+            transfer(b, ref, Affine(), (start, count), window, self._free(access, columns), store)
 
     def number(self, b: Builder, ref: Ref, access: Strided, columns: int) -> None:
         """Fill the block with the iota that `access` describes."""
         base = self.offset(access)
         for start, count, shift, step in self._pieces(access):
-            b.number(ref, (start, count), base + shift, step, self._free(access, columns))
+            write_numbers(b, ref, (start, count), base + shift, step, self._free(access, columns))
 
     def window(self, b: Builder, access: Strided, columns: int) -> Ref | None:
         """The tile within a buffer that is on chip, if it lies there as the tile does."""
@@ -133,7 +135,9 @@ class OutTile:
             return None
         ((_, count, shift, step),) = pieces
         free = self._free(access, columns)
-        return b.window(access.source, self.offset(access) + shift, (0, count), step, free)
+        return b.residents.window(
+            access.source, self.offset(access) + shift, (0, count), step, free
+        )
 
     def _pieces(self, access: Strided) -> list[tuple[int, int, int, int]]:
         return list(self.lanes.tile.pieces(self.problem.strides(access, self.lanes.group)))

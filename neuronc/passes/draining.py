@@ -23,10 +23,11 @@ from neuronc.dialects.stablehlo.binary import (
 )
 from neuronc.hardware import Generation
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Operand, Ref, hbm
+from neuronc.passes.builder import Builder
 from neuronc.passes.contraction import BATCH, OutTile, Problem, divided
 from neuronc.passes.functions import map_function
 from neuronc.passes.iteration import Load, Strided
+from neuronc.passes.operand import Operand, Ref, hbm
 from neuronc.passes.vectors import can_store, load_vector, store_vector
 
 PRELOADED_SHARE = 16
@@ -107,7 +108,7 @@ class Drain:
         return (
             q.size(BATCH) == q.size(line) == 1
             and q.strides(access, self.lanes) == [1]
-            and self.builder.layout_of(buffer) is None
+            and self.builder.residents.layout_of(buffer) is None
             and can_store(size, self.hw.partitions, element(value).name)
             and columns * element(value).bytes <= room
         )
@@ -125,7 +126,7 @@ class Drain:
         moving = [any(s) for s in strides]
         if access.source is None or moving[0]:
             return
-        if self.builder.layout_of(self.body.buffers[access.source]) is not None:
+        if self.builder.residents.layout_of(self.body.buffers[access.source]) is not None:
             return
         if moving[1] == moving[2] or len(q.of(self.lanes if moving[1] else line)) != 1:
             return

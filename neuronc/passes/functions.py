@@ -10,7 +10,8 @@ from xdsl.ir import Operation
 from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.types import element_type
 from neuronc.numerics import FUNCTIONS, REDUCTIONS
-from neuronc.passes.builder import Builder, Operand
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Operand
 
 _SPELLED_APART = {"convert", "compare", "select", "clamp"}
 _DIALECTS = ("stablehlo", "chlo", "activation")

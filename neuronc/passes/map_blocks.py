@@ -24,7 +24,7 @@ from neuronc.hardware import Generation
 from neuronc.numerics import REDUCTIONS
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.budget import BLOCK_COLUMNS, columns_max
-from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
+from neuronc.passes.builder import Builder
 from neuronc.passes.cover import cover_of, is_scattered
 from neuronc.passes.functions import map_function, reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile
@@ -41,6 +41,8 @@ from neuronc.passes.mapping import (
     space_of,
     split,
 )
+from neuronc.passes.operand import Operand, Ref, shape_pairs
+from neuronc.passes.transfer import transfer, write_numbers
 from neuronc.passes.views import View
 
 
@@ -211,7 +213,7 @@ class MapBlocks:
         whole = self._b.alloc(frame.partitions, cover.columns, type_)
         window = (access.source, start, step)
         lanes = (0, frame.partitions)
-        self._b.transfer(whole, Affine(), lanes, window, ((1, cover.columns),), False)
+        transfer(self._b, whole, Affine(), lanes, window, ((1, cover.columns),), False)
         laid = ref[shape_pairs([n for _, n in cover.pairs])]
         self._b.cast(laid, whole.at(-cover.first, cover.pairs))
 
@@ -228,11 +230,11 @@ class MapBlocks:
         step, _ = split(access, tile, ONE)
         buffer, base = self._body.buffers[access.source], tile.offset(access.strides)
         lanes, window = (0, frame.partitions), (buffer, base + access.offset, step)
-        there = self._b.window(buffer, window[1], lanes, step, covered.runs)
+        there = self._b.residents.window(buffer, window[1], lanes, step, covered.runs)
         if there is not None:
             return there
         ref = self._b.alloc(frame.partitions, covered.columns, key.element)
-        self._b.transfer(ref, Affine(), lanes, window, covered.runs, store=False)
+        transfer(self._b, ref, Affine(), lanes, window, covered.runs, store=False)
         return ref
 
     def _window(
@@ -243,7 +245,7 @@ class MapBlocks:
         if prod(n for _, n in free) != frame.width(kind):
             return None
         base = tile.offset(access.strides) + access.offset
-        return self._b.window(buffer, base, (0, frame.partitions), step, free)
+        return self._b.residents.window(buffer, base, (0, frame.partitions), step, free)
 
     def _dma(
         self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame, store: bool
@@ -251,12 +253,12 @@ class MapBlocks:
         assert access.source is not None
         step, free = split(access, tile, kind)
         window = (access.source, tile.offset(access.strides) + access.offset, step)
-        self._b.transfer(ref, Affine(), (0, frame.partitions), window, free, store)
+        transfer(self._b, ref, Affine(), (0, frame.partitions), window, free, store)
 
     def _iota(self, ref: Ref, kind: Kind, access: Strided, tile: Tile, frame: Frame) -> None:
         step, free = split(access, tile, kind)
         base = tile.offset(access.strides) + access.offset
-        self._b.number(ref, (0, frame.partitions), base, step, free)
+        write_numbers(self._b, ref, (0, frame.partitions), base, step, free)
 
     def _reduce(
         self, op: Operation, dst: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]

@@ -17,8 +17,8 @@ from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.types import shape_of
 from neuronc.passes.attributes import ints
 from neuronc.passes.budget import BLOCK_COLUMNS
-from neuronc.passes.builder import Ref
 from neuronc.passes.iteration import Load, Strided, Tile, merge_pairs
+from neuronc.passes.operand import Ref
 
 Kind = str
 FULL, ROW, ONE, WINDOWS = "full", "row", "one", "windows"

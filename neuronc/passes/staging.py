@@ -17,7 +17,7 @@ from xdsl.ir import SSAValue
 from neuronc.dialects.access import Affine
 from neuronc.dtypes import ElementType
 from neuronc.hardware import Generation
-from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
+from neuronc.passes.builder import Builder
 from neuronc.passes.contraction import (
     BATCH,
     DEPTH,
@@ -32,6 +32,8 @@ from neuronc.passes.contraction import (
 from neuronc.passes.footprint import depth_tile
 from neuronc.passes.iteration import Strided, Tile, merge_pairs, tile_shape
 from neuronc.passes.layout import Layout
+from neuronc.passes.operand import Operand, Ref, shape_pairs
+from neuronc.passes.transfer import transfer
 
 
 @dataclass(frozen=True)
@@ -187,23 +189,25 @@ class Stage:
     def _resident(self, side: Side) -> Supply | None:
         """What is on chip with K on the partitions needs no loading."""
         buffer = self.buffer(side.access)
-        if self.builder.layout_of(buffer) is None or self._is_transposed(side):
+        if self.builder.residents.layout_of(buffer) is None or self._is_transposed(side):
             return None
         (stride,) = self.problem.strides(side.access, DEPTH) or (0,)
         free = side.tile.pairs(self.problem.strides(side.access, side.group))
 
         def find(k: Depth) -> Columns:
             base = self.offset(side, side.tile, k.tile)
-            ref = self.builder.window(buffer, base, (0, k.size), stride, free)
+            ref = self.builder.residents.window(buffer, base, (0, k.size), stride, free)
             if ref is None:
-                self.builder.rejected.add(buffer)
+                self.builder.residents.rejected.add(buffer)
                 ref = self.builder.alloc(k.size, side.size, self.kind)
             return Columns(ref, Affine(), k.size, dense_steps(side.taken))
 
         return lambda _: find
 
     def _is_transposed(self, side: Side) -> bool:
-        return is_turned(self.problem, side.group, self.builder.layout_of(self.buffer(side.access)))
+        return is_turned(
+            self.problem, side.group, self.builder.residents.layout_of(self.buffer(side.access))
+        )
 
     def _load(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
         """One chunk of some columns, to [K tile, column] from column `base`."""
@@ -227,11 +231,11 @@ class Stage:
         buffer = self.buffer(side.access)
         if whole:
             pairs = ((stride * tile, whole), *free) if whole > 1 else free
-            self.builder.transfer(ref, base, (0, tile), (buffer, origin, stride), pairs, False)
+            transfer(self.builder, ref, base, (0, tile), (buffer, origin, stride), pairs, False)
         if rest:
             window = (buffer, origin + whole * tile * stride, stride)
             at = base + whole * side.size
-            self.builder.transfer(ref, at, (0, rest), window, free, False)
+            transfer(self.builder, ref, at, (0, rest), window, free, False)
 
     def _direct_tile(self, side: Side, k: Depth, ref: Ref, base: Affine) -> None:
         """One tile over several dimensions of K."""
@@ -240,7 +244,7 @@ class Stage:
         origin = self.offset(side, side.tile, k.tile)
         for start, count, shift, step in k.tile.pieces(q.strides(access, DEPTH)):
             window = (self.buffer(access), origin + shift, step)
-            self.builder.transfer(ref, base, (start, count), window, free, False)
+            transfer(self.builder, ref, base, (start, count), window, free, False)
 
     def _transposed(self, side: Side, chunk: Depth, ref: Ref, base: Affine) -> None:
         """Rows through the tensor engine, as many as fill a bank of PSUM with their columns."""
@@ -286,13 +290,13 @@ class Stage:
         buffer = self.buffer(access)
         if len(pieces) == 1:
             ((_, count, shift, step),) = pieces
-            there = self.builder.window(buffer, base + shift, (0, count), step, free)
+            there = self.builder.residents.window(buffer, base + shift, (0, count), step, free)
             if there is not None:
                 return there
         ref = self.builder.alloc(prod(counts), chunk.size, self.kind)
         for start, count, shift, step in pieces:
             window = (buffer, base + shift, step)
-            self.builder.transfer(ref, Affine(), (start, count), window, free, False)
+            transfer(self.builder, ref, Affine(), (start, count), window, free, False)
         return ref
 
     def offset(self, side: Side, free: Tile, depth: Tile) -> Affine:

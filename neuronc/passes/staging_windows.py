@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from math import prod
 
 from neuronc.dialects.access import Affine
-from neuronc.passes.builder import Ref
 from neuronc.passes.contraction import DEPTH, Side, divided
 from neuronc.passes.footprint import Footprint
 from neuronc.passes.iteration import merge_pairs
+from neuronc.passes.operand import Ref
 from neuronc.passes.staging import Columns, Depth, Stage, Staged, Supply
+from neuronc.passes.transfer import transfer
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Windows:
         on_partitions = chunk.tile.first(lanes)
         for start, count, shift, step in on_partitions.pieces(q.strides(access, DEPTH)[:lanes]):
             window = (self.stage.buffer(access), origin + shift, step)
-            self.stage.builder.transfer(ref, column, (start, count), window, free, store=False)
+            transfer(self.stage.builder, ref, column, (start, count), window, free, store=False)
 
     def _columns(self, side: Side, k: Depth, ref: Ref, column: Affine) -> Columns:
         for (step, _), start in zip(

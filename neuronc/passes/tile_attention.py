@@ -43,7 +43,8 @@ from neuronc.passes.attention_plan import (
 from neuronc.passes.attention_short_plan import choose_group
 from neuronc.passes.attention_space import BATCH, WIDTH, space_of
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Operand, Ref
 from neuronc.passes.tile_attention_load import Head, Loader
 from neuronc.passes.tile_attention_scores import Scores
 from neuronc.passes.tile_attention_short import ShortAttention

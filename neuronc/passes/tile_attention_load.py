@@ -21,8 +21,10 @@ from neuronc.hardware import Generation
 from neuronc.passes.attention_plan import Chunk, Plan, RowTile, bank_columns, parts_of
 from neuronc.passes.attention_space import DEPTH, KEYS, ROWS, WIDTH, Space
 from neuronc.passes.body import Body
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.iteration import Tile, merge_pairs
+from neuronc.passes.operand import Operand, Ref
+from neuronc.passes.transfer import transfer
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Loader:
         base = self._space.offset(key, batch)
         for ref, (start, lanes) in zip(refs, self._parts, strict=True):
             window = (self._buffer(key), base + start * depth, depth)
-            self._b.transfer(ref, Affine(), (0, lanes), window, ((1, size),), False)
+            transfer(self._b, ref, Affine(), (0, lanes), window, ((1, size),), False)
         return refs, None
 
     def _transpose(
@@ -170,7 +172,7 @@ class Loader:
                 (self._space.stride(key, inner), width),
             )
             window = (buffer, base, step * beside)
-            self._b.transfer(ref, Affine(), (0, tile), window, merge_pairs(pairs), False)
+            transfer(self._b, ref, Affine(), (0, tile), window, merge_pairs(pairs), False)
         for i, part in enumerate(rows):
             if len(whole) < 2 or i >= len(whole):
                 self._move(ref, i * width, part, (key, group, inner), batch, buffer, store=False)
@@ -195,7 +197,7 @@ class Loader:
         free = ((space.stride(key, inner), space.extent(inner)),)
         for start, count, shift, step in rows.pieces(strides):
             window = (buffer, base + shift, step)
-            self._b.transfer(ref, Affine(column), (start, count), window, free, store)
+            transfer(self._b, ref, Affine(column), (start, count), window, free, store)
 
     def _buffer(self, key: str) -> SSAValue:
         source = self._space.accesses[key].source

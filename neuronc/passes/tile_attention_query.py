@@ -29,8 +29,9 @@ from neuronc.passes.attention import Attention
 from neuronc.passes.attention_plan import parts_of
 from neuronc.passes.attention_space import BATCH, WIDTH, Space
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.contraction import cut
+from neuronc.passes.operand import Operand, Ref
 from neuronc.passes.tile_attention_query_load import Group, QueryLoader, Rows, part
 from neuronc.passes.tile_attention_query_plan import (
     QueryPlan,
@@ -223,7 +224,7 @@ class QueryLowering:
         inverse = self._inverse(small.at(_SUMS * lanes, ((1, lines),)), lines)
         pack, rows = self._plan.pack, self._plan.rows
         target, size = element(self._body.yielded[0]), lines // pack
-        layout = b.layout_of(self._body.outputs[0])
+        layout = b.residents.layout_of(self._body.outputs[0])
         across = layout is not None and layout.across
         for start, width in self._widths():
             out = b.alloc(width, size, target if across else _FLOAT)

@@ -19,10 +19,12 @@ from neuronc.hardware import Generation
 from neuronc.passes.attention_plan import parts_of
 from neuronc.passes.attention_space import BATCH, DEPTH, KEYS, ROWS, WIDTH, Space
 from neuronc.passes.body import Body, element
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.iteration import Tile, merge_pairs
+from neuronc.passes.operand import Ref
 from neuronc.passes.tile_attention_query_plan import QueryPlan, Section, dense, shifted
 from neuronc.passes.tile_attention_query_pool import Pool
+from neuronc.passes.transfer import transfer
 
 _FLOAT = BY_NAME["f32"]
 _INNER = {"q": DEPTH, "k": DEPTH, "v": WIDTH}
@@ -80,7 +82,7 @@ class QueryLoader:
             (*zip(self._space.strides("q", BATCH), group.counts, strict=True), (1, depth))
         )
         window = (buffer, self._space.offset("q", group.starts), 1)
-        b.transfer(line, Affine(), (0, 1), window, pairs, False)
+        transfer(b, line, Affine(), (0, 1), window, pairs, False)
         widest = self._hw.matmul_columns_max
         banks = -(-size // widest)
         spread = self.pool.take("q", self._hw.partitions, banks * widest, _FLOAT, 2, "psum")
@@ -113,7 +115,7 @@ class QueryLoader:
         start = space.offset(key, group.starts) + (section.start * step + first * tile)
         window = (self._buffer(key), start, section.together * step)
         pairs = merge_pairs((*(dims[d] for d in order), (1, width)))
-        self._b.transfer(ref, Affine(), (0, section.lanes), window, pairs, False)
+        transfer(self._b, ref, Affine(), (0, section.lanes), window, pairs, False)
         steps = [own[d] for d in range(len(dims))]
         return Rows(ref, tuple(steps[:-2]), steps[-2], steps[-1])
 
@@ -135,7 +137,7 @@ class QueryLoader:
             for first, count, shift, by in tile.pieces(strides):
                 window = (self._buffer("q"), base + a * step + shift, by)
                 lanes = (a * size + first, count)
-                b.transfer(flat, Affine(a * depth), lanes, window, ((1, depth),), False)
+                transfer(b, flat, Affine(a * depth), lanes, window, ((1, depth),), False)
         parts = parts_of(pack * depth, self._hw.partitions)
         turned = b.alloc(parts[0][1], len(parts) * lines, kind)
         for i, (start, width) in enumerate(parts):
@@ -152,7 +154,7 @@ class QueryLoader:
         base = self._space.offset("out", group.starts) + start
         for a in range(out.partitions // width):
             window = (self._body.outputs[0], base + a * step, 1)
-            self._b.transfer(out, Affine(), (a * width, width), window, pairs, True)
+            transfer(self._b, out, Affine(), (a * width, width), window, pairs, True)
 
     def store_rows(self, out: Ref, group: Group, start: int) -> None:
         """Write [lines, heads of a pack * width], of which `start` columns of a head are before."""
@@ -163,7 +165,7 @@ class QueryLoader:
         tile = Tile((Affine(),) * len(counts), counts)
         for first, count, shift, by in tile.pieces(strides):
             window = (self._body.outputs[0], base + shift, by)
-            self._b.transfer(out, Affine(), (first, count), window, free, True)
+            transfer(self._b, out, Affine(), (first, count), window, free, True)
 
     def _lines(
         self, key: str, group: Group, pack: int

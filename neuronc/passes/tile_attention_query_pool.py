@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from neuronc.dtypes import ElementType
 from neuronc.hardware import Generation
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Ref
 
 _ROOM = 1 / 8
 """Of SBUF, what the turns of one kind of block may take."""

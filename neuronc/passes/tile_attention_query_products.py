@@ -15,8 +15,9 @@ from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attention_plan import bank_columns, parts_of
 from neuronc.passes.attention_space import DEPTH, Space
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.contraction import cut
+from neuronc.passes.operand import Operand, Ref
 from neuronc.passes.tile_attention_query_load import Group, QueryLoader, Rows, part
 from neuronc.passes.tile_attention_query_plan import (
     PIECE_COLUMNS,

@@ -20,11 +20,13 @@ from neuronc.passes.attention import Attention
 from neuronc.passes.attention_plan import bounds, hidden_number, scale_of, shown_inverted
 from neuronc.passes.attention_space import BATCH, KEYS, ROWS, Space
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.functions import function_name, map_function
 from neuronc.passes.iteration import merge_pairs
+from neuronc.passes.operand import Operand, Ref
 from neuronc.passes.tile_attention_query_load import Group
 from neuronc.passes.tile_attention_query_plan import QueryPlan, Section, dense, walks
+from neuronc.passes.transfer import transfer, write_numbers
 from neuronc.passes.views import splat_of
 
 Beside = tuple[Ref, Sequence[int]]
@@ -98,7 +100,9 @@ class QueryScores:
         rows = zip(space.strides(op, ROWS), space.extents(ROWS), strict=True)
         tile = (step * section.lanes * section.together, section.tiles)
         free = merge_pairs((*rows, tile, (step, section.together)))
-        self._b.number(number, (0, section.lanes), Affine(base), step * section.together, free)
+        write_numbers(
+            self._b, number, (0, section.lanes), Affine(base), step * section.together, free
+        )
         self._b.map("ge", pattern.all(), number.all(), immediate=0.0, immediate_at=1)
         self._patterns[op, section] = pattern
 
@@ -168,7 +172,7 @@ class QueryScores:
         window = (self._body.buffers[source], base, step * section.together)
         keys = ((tile, section.tiles), (step, section.together)) if step else ()
         pairs = merge_pairs((*((s, n) for s, n in dims if s), *keys))
-        self._b.transfer(ref, Affine(), (0, section.lanes), window, pairs, False)
+        transfer(self._b, ref, Affine(), (0, section.lanes), window, pairs, False)
         if wide and kind is not _FLOAT:
             loaded, ref = ref, self._b.alloc(section.lanes, ref.columns, _FLOAT)
             self._b.cast(ref.all(), loaded.all())

@@ -29,9 +29,11 @@ from neuronc.passes.attention_plan import (
 )
 from neuronc.passes.attention_space import BATCH, KEYS, ROWS, Space
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Operand, Ref, shape_pairs
+from neuronc.passes.builder import Builder
 from neuronc.passes.functions import function_name, map_function
 from neuronc.passes.iteration import Tile
+from neuronc.passes.operand import Operand, Ref, shape_pairs
+from neuronc.passes.transfer import transfer, write_numbers
 from neuronc.passes.views import splat_of
 
 _FLOAT, _BOOLEAN, _NUMBER = BY_NAME["f32"], BY_NAME["i1"], BY_NAME["i32"]
@@ -147,7 +149,7 @@ class Scores:
         rows = Tile((Affine(),) * len(counts), counts)
         free = ((self._space.stride(op, KEYS), count),)
         for at, lanes, shift, step in rows.pieces(self._space.strides(op, ROWS)):
-            self._b.number(number, (at, lanes), Affine(base + shift), step, free)
+            write_numbers(self._b, number, (at, lanes), Affine(base + shift), step, free)
         self._b.map("ge", pattern.all(), number.all(), immediate=0.0, immediate_at=1)
         self._patterns[key] = pattern
 
@@ -215,7 +217,7 @@ class Scores:
         for at, lanes, shift, stride in rows.pieces(strides):
             window = (buffer, base + shift, stride)
             free = (*many, (step, width))
-            self._b.transfer(ref, Affine(), (at, lanes), window, free, False)
+            transfer(self._b, ref, Affine(), (at, lanes), window, free, False)
         apart = self._plan.together if step else 1
         if wide or apart > 1:
             loaded, ref = ref, self._b.alloc(tile.size, columns, _FLOAT if wide else kind)

@@ -28,7 +28,8 @@ from neuronc.passes.attention_beside import Beside, Block, Group
 from neuronc.passes.attention_plan import LARGEST, SMALLEST, Plan, RowTile
 from neuronc.passes.attention_space import BATCH, WIDTH, Space
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Ref
 from neuronc.passes.tile_attention_scores import Scores
 from neuronc.passes.tile_attention_short_load import Banks, Heads, ShortLoader, Turned
 

@@ -20,9 +20,11 @@ from neuronc.passes.attention_cost import heads_together
 from neuronc.passes.attention_plan import Plan, bank_columns, parts_of
 from neuronc.passes.attention_space import BATCH, DEPTH, KEYS, ROWS, WIDTH, Space
 from neuronc.passes.body import Body
-from neuronc.passes.builder import Builder, Operand, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.iteration import Tile, merge_pairs
+from neuronc.passes.operand import Operand, Ref
 from neuronc.passes.tile_attention_load import Rows
+from neuronc.passes.transfer import transfer
 
 FLOAT = BY_NAME["f32"]
 Box = tuple[tuple[Affine, ...], tuple[int, ...]]
@@ -190,7 +192,7 @@ class ShortLoader:
         free = merge_pairs((*heads, (space.stride(key, inner), space.extent(inner))))
         for start, count, shift, step in tile.pieces(strides):
             window = (buffer, base + shift, step)
-            self._b.transfer(ref, Affine(column), (start, count), window, free, key == "out")
+            transfer(self._b, ref, Affine(column), (start, count), window, free, key == "out")
 
 
 def _banks(widths: Sequence[int], columns: int) -> list[list[int]]:

@@ -26,8 +26,10 @@ from neuronc.dialects.tile import array_of
 from neuronc.dialects.types import element_type
 from neuronc.hardware import Generation
 from neuronc.passes.body import Body
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.layout import Layout, parse_layout, print_layout
+from neuronc.passes.operand import Ref
+from neuronc.passes.transfer import transfer
 
 Lower = Callable[[str, Body, Builder, Generation], None]
 Layouts = dict[SSAValue, Layout]
@@ -144,7 +146,8 @@ class _BlockLowering:
             for result in phase.results:
                 if result in self.layouts and result in self.stored:
                     self._transfer(result, self.stored[result], store=True)
-        rejected = {v for v, place in self.places.items() if place in self.builder.rejected}
+        without = self.builder.residents.rejected
+        rejected = {v for v, place in self.places.items() if place in without}
         if rejected:
             raise NotResidentError(rejected)
 
@@ -185,7 +188,7 @@ class _BlockLowering:
             )
             window = (buffer, start * layout.columns, layout.columns)
             free = ((1, layout.columns),)
-            self.builder.transfer(block, column, (0, lanes), window, free, store)
+            transfer(self.builder, block, column, (0, lanes), window, free, store)
 
 
 def _kind(phase: FusionOp) -> str:

@@ -27,11 +27,11 @@ from neuronc.dialects.access import Access, Affine
 from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dtypes import BY_NAME, ElementType
 from neuronc.passes.body import element
-from neuronc.passes.builder import Operand, Ref
 from neuronc.passes.functions import reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile, tile_shape
 from neuronc.passes.map_blocks import MapBlocks
 from neuronc.passes.mapping import FULL, ONE, ROW, Frame, Position, partition_dimension
+from neuronc.passes.operand import Operand, Ref
 
 _SUMMED = frozenset(("f32", "bf16", "f16"))
 """What the tensor engine multiplies by 1 without rounding (hardware.md 2.2)."""

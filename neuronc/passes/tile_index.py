@@ -29,9 +29,10 @@ from neuronc.isa.operands import FREE_DIMENSIONS_MAX
 from neuronc.numerics import REDUCTIONS
 from neuronc.passes.attributes import integer, ints
 from neuronc.passes.body import Body, element, location
-from neuronc.passes.builder import Builder, Ref, hbm
+from neuronc.passes.builder import Builder
 from neuronc.passes.functions import function_name
 from neuronc.passes.iteration import Strided, Tile, collapse
+from neuronc.passes.operand import Ref, hbm
 from neuronc.passes.tile_move import view_in
 from neuronc.passes.views import View, dense
 

@@ -18,9 +18,10 @@ from neuronc.dialects.tile import LibraryOp
 from neuronc.dialects.types import shape_of
 from neuronc.passes.attributes import ints
 from neuronc.passes.body import Body, location
-from neuronc.passes.builder import Builder, Operand, hbm
+from neuronc.passes.builder import Builder
 from neuronc.passes.collectives import refuse_members
 from neuronc.passes.functions import function_name
+from neuronc.passes.operand import Operand, hbm
 from neuronc.passes.regions import library_params
 
 

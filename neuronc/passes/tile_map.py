@@ -25,7 +25,6 @@ from neuronc.dialects.stablehlo.reduction import ReduceOp
 from neuronc.dialects.types import shape_of
 from neuronc.passes.body import element
 from neuronc.passes.budget import BLOCK_COLUMNS
-from neuronc.passes.builder import Ref
 from neuronc.passes.functions import reduction_of
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.map_blocks import MapBlocks, identity, wide
@@ -43,6 +42,7 @@ from neuronc.passes.mapping import (
     line_columns,
     partition_dimension,
 )
+from neuronc.passes.operand import Ref
 from neuronc.passes.tile_column_sums import ColumnSums
 from neuronc.passes.views import dense
 
@@ -75,7 +75,7 @@ class MapLowering(MapBlocks):
     def _resident_rows(self) -> int:
         """Leading dimensions of the space that lie on partitions, as what resides says; or 0."""
         buffers = [*self._body.buffers.values(), *self._body.outputs]
-        layouts = [found for b in buffers if (found := self._b.layout_of(b)) is not None]
+        layouts = [found for b in buffers if (found := self._b.residents.layout_of(b)) is not None]
         for layout in sorted(layouts, key=lambda known: -known.rows):
             for d in range(1, len(self._space.rows) + 1):
                 if prod(self._space.rows[:d]) == layout.rows and not layout.across:

@@ -24,8 +24,9 @@ from neuronc.hardware import Generation
 from neuronc.isa.operands import HBM_DIMENSIONS_MAX
 from neuronc.passes.attributes import integer, ints
 from neuronc.passes.body import Body, location
-from neuronc.passes.builder import Builder, hbm
+from neuronc.passes.builder import Builder
 from neuronc.passes.iteration import Strided, Tile, collapse
+from neuronc.passes.operand import hbm
 from neuronc.passes.tile_pad import inside_of, pad_on_chip
 from neuronc.passes.views import View, dense
 

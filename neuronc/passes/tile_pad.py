@@ -28,9 +28,11 @@ from neuronc.isa.operands import FREE_DIMENSIONS_MAX
 from neuronc.passes.attributes import ints
 from neuronc.passes.body import element
 from neuronc.passes.budget import BLOCK_COLUMNS
-from neuronc.passes.builder import Builder, Ref
+from neuronc.passes.builder import Builder
 from neuronc.passes.iteration import Strided, collapse
+from neuronc.passes.operand import Ref
 from neuronc.passes.prices import dma_seconds
+from neuronc.passes.transfer import transfer
 from neuronc.passes.views import View, dense
 
 PADDED_COLUMNS = 4 * BLOCK_COLUMNS
@@ -167,7 +169,7 @@ class _Pad:
     def _fold(self, most: int) -> int:
         """Rows that share a partition: what resides has one."""
         buffers = [view.source for view in (self.views[0], self.views[2])]
-        if any(b is not None and self.builder.layout_of(b) is not None for b in buffers):
+        if any(b is not None and self.builder.residents.layout_of(b) is not None for b in buffers):
             return 1
         full = range(min(most, self.rows // self.hw.partitions), 0, -1)
         return next((f for f in full if self.rows % f == 0), 1)
@@ -210,7 +212,7 @@ class _Pad:
         ref = self.builder.alloc(self.hw.partitions, 1, self.kind)
         window = (_source(self.views[1]), Affine(self.views[1].offset), 0)
         lanes = (0, self.hw.partitions)
-        self.builder.transfer(ref, Affine(), lanes, window, ((0, 1),), store=False)
+        transfer(self.builder, ref, Affine(), lanes, window, ((0, 1),), store=False)
         return ref
 
     def _emit(self, lines: _Lines, value: Ref, lanes: int, from_: Affine, to: Affine) -> None:
@@ -248,16 +250,16 @@ class _Pad:
             return there
         ref = self.builder.alloc(lanes, columns, self.kind)
         window = (_source(view), base + view.offset, step)
-        self.builder.transfer(ref, Affine(), (0, lanes), window, ((1, columns),), store=False)
+        transfer(self.builder, ref, Affine(), (0, lanes), window, ((1, columns),), store=False)
         return ref
 
     def _there(self, view: View, base: Affine, lanes: int, step: int, columns: int) -> Ref | None:
-        start = base + view.offset
-        return self.builder.window(_source(view), start, (0, lanes), step, ((1, columns),))
+        start, free = base + view.offset, ((1, columns),)
+        return self.builder.residents.window(_source(view), start, (0, lanes), step, free)
 
     def _store(self, block: Ref, to: Affine, lanes: int, step: int, columns: int) -> None:
         window = (_source(self.views[2]), to + self.views[2].offset, step)
-        self.builder.transfer(block, Affine(), (0, lanes), window, ((1, columns),), store=True)
+        transfer(self.builder, block, Affine(), (0, lanes), window, ((1, columns),), store=True)
 
 
 def _first(lines: _Lines, count: int) -> _Lines:

@@ -18,7 +18,8 @@ from xdsl.ir import SSAValue
 
 from neuronc.dtypes import ElementType
 from neuronc.hardware import Generation
-from neuronc.passes.builder import Builder, Ref, hbm
+from neuronc.passes.builder import Builder
+from neuronc.passes.operand import Ref, hbm
 from neuronc.passes.prices import dma_seconds
 
 _TURNED = ("f32", "bf16", "f16")
