@@ -19,26 +19,13 @@ from itertools import product
 from math import inf, prod
 
 from neuronc.hardware import Generation
-from neuronc.passes.body import Body, element
+from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder
-from neuronc.passes.contraction import BATCH, COLUMNS, DEPTH, ROWS, Problem
-from neuronc.passes.draining import rounds_first
-from neuronc.passes.functions import function_name
-from neuronc.passes.fuse_activation import ACTIVATIONS
-from neuronc.passes.iteration import Load, Strided
-from neuronc.passes.layout import Layout
-from neuronc.passes.staging import is_turned
-from neuronc.passes.tiling_cost import (
-    ALL,
-    SBUF_SHARE,
-    TURNS,
-    Estimate,
-    Facts,
-    Side,
-    Tiling,
-    is_line,
-    tiles_of,
-)
+from neuronc.passes.contraction import COLUMNS, ROWS, Problem
+from neuronc.passes.tiling import ALL, Tiling
+from neuronc.passes.tiling_blocks import SBUF_SHARE, TURNS, Cut, is_line, tiles_of
+from neuronc.passes.tiling_cost import tiling_seconds
+from neuronc.passes.tiling_facts import Facts, facts_of
 
 _OUTER_TILES = (1, 2, 4, 8, 16, ALL)
 _INNER_TILES = (1, 2, 4, 8, ALL)
@@ -53,7 +40,7 @@ _ROOM_STEP_BYTES = 8192
 def choose(problem: Problem, body: Body, builder: Builder, hw: Generation) -> Tiling:
     """The cheapest tiling of a contraction; `builder` knows what is on chip already."""
     room = hw.sbuf_bytes_per_partition // _ROOM_STEP_BYTES * _ROOM_STEP_BYTES
-    return _search(_facts(problem, body, builder), room, _without_room(hw))
+    return _search(facts_of(problem, body, builder), room, _without_room(hw))
 
 
 @cache
@@ -67,76 +54,20 @@ def searches() -> int:
     return _search.cache_info().currsize
 
 
-def _facts(q: Problem, body: Body, builder: Builder) -> Facts:
-    dot, *epilogue = body.compute
-    names = [function_name(op) for op in epilogue]
-    activations = sum(name in ACTIVATIONS for name in names)
-    outs = list(zip(body.outputs, body.yielded, strict=True))
-    layout_of = builder.residents.layout_of
-    stored = [(b, v) for b, v in outs if layout_of(b) is None]
-    layouts = [found for b, _ in outs if (found := layout_of(b)) is not None]
-    lanes = {_lanes(layout) for layout in layouts}
-    read = [
-        (layout_of(body.buffers[access.source]), (key.element.bytes, _strides(q, access)))
-        for key, access in _tiled_loads(q)
-        if access.source is not None
-    ]
-    return Facts(
-        batch=q.size(BATCH),
-        sides=tuple((g, _side(q, g, body, builder)) for g in (ROWS, COLUMNS)),
-        depth=tuple(q.extents(DEPTH)),
-        depth_strides=tuple((g, tuple(q.strides(q.operand(g), DEPTH))) for g in (ROWS, COLUMNS)),
-        bytes=element(dot.operands[0]).bytes,
-        casts=int(rounds_first(dot, body.yielded)),
-        pairs=len(names) - activations,
-        activations=activations,
-        loads=tuple(load for layout, load in read if layout is None),
-        near=tuple((_lanes(layout), load) for layout, load in read if layout is not None),
-        stores=tuple((element(v).bytes, _strides(q, q.others[b])) for b, v in stored),
-        lanes=tuple(sorted(lanes)) or (ROWS, COLUMNS),
-    )
-
-
-def _lanes(layout: Layout) -> int:
-    """Which class of dimensions lies on the partitions of a block that stays."""
-    return COLUMNS if layout.across else ROWS
-
-
-def _tiled_loads(q: Problem) -> list[tuple[Load, Strided]]:
-    """What the epilogue reads that differs from element to element of the result."""
-    return [
-        (key, access)
-        for key, access in q.others.items()
-        if isinstance(key, Load) and all(any(q.strides(access, g)) for g in (ROWS, COLUMNS))
-    ]
-
-
-def _strides(q: Problem, access: Strided) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    return tuple((g, tuple(q.strides(access, g))) for g in (ROWS, COLUMNS))
-
-
-def _side(q: Problem, group: int, body: Body, builder: Builder) -> Side:
-    access = q.operand(group)
-    layout = builder.residents.layout_of(body.buffers[access.source]) if access.source else None
-    near, turned = layout is not None, is_turned(q, group, layout)
-    strides = tuple(q.strides(access, group))
-    return Side(tuple(q.extents(group)), strides, turned, near and not turned, near)
-
-
 @cache
 def _search(facts: Facts, room: int, hw: Generation) -> Tiling:
-    estimates = [Estimate(facts, tiling, room, hw) for tiling in _candidates(facts, hw)]
+    cuts = [Cut(facts, tiling, room, hw) for tiling in _candidates(facts, hw)]
     for turns in TURNS:
         best: tuple[float, Tiling] | None = None
-        for estimate in estimates:
-            if estimate.sbuf_bytes(turns) <= SBUF_SHARE * room:
+        for cut in cuts:
+            if cut.sbuf_bytes(turns) <= SBUF_SHARE * room:
                 limit = inf if best is None else best[0] * _BETTER
-                seconds = estimate.seconds(limit)
+                seconds = tiling_seconds(cut, limit)
                 if seconds < limit:
-                    best = seconds, estimate.tiling
+                    best = seconds, cut.tiling
         if best is not None:
             return best[1]
-    return min(estimates, key=lambda estimate: estimate.sbuf_bytes(1)).tiling
+    return min(cuts, key=lambda cut: cut.sbuf_bytes(1)).tiling
 
 
 def _candidates(facts: Facts, hw: Generation) -> Iterator[Tiling]:

@@ -43,7 +43,7 @@ from neuronc.passes.draining import Drain, epilogue_key
 from neuronc.passes.iteration import Load, Strided, Tile, collapse, tile_shape
 from neuronc.passes.staging import Stage, Supply
 from neuronc.passes.staging_windows import Windows
-from neuronc.passes.tiling_cost import Tiling
+from neuronc.passes.tiling import Tiling
 from neuronc.passes.views import View, dense
 
 
