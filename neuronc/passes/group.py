@@ -1,20 +1,12 @@
-"""Ops of one kernel to be, which groups they depend on, and the order that asks for.
-
-A map kernel has one space: a full value has an element for each index of its domain, a row value
-one for each index of the axes that no reduction removes.
-"""
+"""Ops of one kernel to be, which groups they depend on, and the order that asks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import prod
 
 from xdsl.ir import Operation, SSAValue
 
-from neuronc.dialects.stablehlo.reduction import ReduceOp
-from neuronc.dialects.types import shape_of
-from neuronc.passes.attributes import ints
-from neuronc.passes.classify import CONTRACT, MAP
+from neuronc.passes.space import Space
 
 
 @dataclass(eq=False)
@@ -25,8 +17,8 @@ class Group:
     first: int
     last: int
     ops: list[Operation]
-    domain: tuple[int, ...] = ()
-    reduced: tuple[int, ...] = ()
+    space: Space
+    """What a map kernel or a contraction walks; empty for others."""
     before: set[Group] = field(default_factory=set["Group"])
     """Groups whose results this one reads."""
     after: set[Group] = field(default_factory=set["Group"])
@@ -49,24 +41,6 @@ class Group:
             if group.latest < position:
                 group.latest = position
                 stack.extend(group.after)
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """The shape of a value that was reduced."""
-        return tuple(n for d, n in enumerate(self.domain) if d not in self.reduced)
-
-    def is_full(self, shape: tuple[int, ...]) -> bool:
-        """Whether a value of this shape has an element for each index of the domain."""
-        return not self.reduced or prod(shape) == prod(self.domain)
-
-
-def space_of(op: Operation, kind: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The domain that an op walks, and the axes that it reduces."""
-    if kind not in (MAP, CONTRACT):
-        return (), ()
-    if isinstance(op, ReduceOp):
-        return shape_of(op.operands[0]), tuple(ints(op, "dimensions"))
-    return shape_of(op.results[0]), ()
 
 
 def reads_of(op: Operation) -> list[SSAValue]:

@@ -38,10 +38,10 @@ from neuronc.passes.mapping import (
     Kind,
     RowTile,
     narrowest,
-    space_of,
     split,
 )
 from neuronc.passes.operand import Operand, Ref, shape_pairs
+from neuronc.passes.space import shared_space
 from neuronc.passes.transfer import transfer, write_numbers
 from neuronc.passes.views import View
 
@@ -52,7 +52,7 @@ class MapBlocks:
     def __init__(self, body: Body, builder: Builder, hw: Generation) -> None:
         self._body, self._b, self._hw = body, builder, hw
         self._ops = body.compute
-        self._space = space_of(self._ops)
+        self._space = shared_space(self._ops)
         self._accesses: dict[Load, Strided] = {}
         self._windows: dict[Load, Walk] = {}
         """How loads walk a partition of which all that they cover is loaded."""

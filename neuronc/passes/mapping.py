@@ -1,7 +1,6 @@
-"""The space of a map kernel: what is full and what is a row, and how a tile covers both.
+"""Frames of a map kernel: how a tile covers full values and rows of its space (`space.py`).
 
-A full value holds an element for each index of the domain, a row value one for each kept index; a
-value that does not change along the free dimensions is one column.
+A value that does not change along the free dimensions is one column.
 """
 
 from __future__ import annotations
@@ -10,12 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from neuronc.dialects.access import Affine
-from neuronc.dialects.stablehlo.reduction import ReduceOp
-from neuronc.dialects.types import shape_of
-from neuronc.passes.attributes import ints
 from neuronc.passes.budget import BLOCK_COLUMNS
 from neuronc.passes.iteration import Load, Strided, Tile, merge_pairs
 from neuronc.passes.operand import Ref
@@ -25,36 +21,6 @@ FULL, ROW, ONE, WINDOWS = "full", "row", "one", "windows"
 """What a block holds: each element, one a row, one; or what the windows of its rows cover."""
 LANES, FREE, REDUCED = range(3)
 """Classes of dimensions: on the partitions because of what resides, free to lie there, removed."""
-
-
-@dataclass(frozen=True)
-class Space:
-    """The domain of a kernel: its shape, and which axes reductions remove."""
-
-    shape: tuple[int, ...]
-    reduced: tuple[int, ...]
-
-    @property
-    def kept(self) -> tuple[int, ...]:
-        """The axes that stay."""
-        return tuple(d for d in range(len(self.shape)) if d not in self.reduced)
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """The shape of a row value."""
-        return tuple(self.shape[d] for d in self.kept)
-
-    def is_full(self, shape: tuple[int, ...]) -> bool:
-        """Whether a value of this shape has an element for each index."""
-        return not self.reduced or prod(shape) == prod(self.shape)
-
-
-def space_of(ops: Sequence[Operation]) -> Space:
-    """The domain shared by the compute ops of a kernel."""
-    for op in ops:
-        if isinstance(op, ReduceOp):
-            return Space(shape_of(op.operands[0]), tuple(ints(op, "dimensions")))
-    return Space(shape_of(ops[0].results[0]), ())
 
 
 @dataclass
