@@ -73,7 +73,7 @@ def _medians(call: Callable[[], object], runs: int) -> dict[str, float]:
 def load(artifact: str) -> dict[str, float]:
     """Import the runtime, then load, timing both."""
     start = time.perf_counter()
-    import_module("neuronc.runtime.program")
+    import_module("neuronc.runtime.load")
     imported = time.perf_counter()
     import_module("neuronc").load(artifact)
     return {

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from neuronc.api import Compiled, compile
     from neuronc.checking import check
     from neuronc.errors import NeuroncError
-    from neuronc.runtime.program import Program, load
+    from neuronc.runtime.load import load
+    from neuronc.runtime.program import Program
 
 __all__ = ["Compiled", "NeuroncError", "Program", "__version__", "check", "compile", "load"]
 
@@ -32,7 +33,7 @@ _HOME = {
     "Program": "neuronc.runtime.program",
     "check": "neuronc.checking",
     "compile": "neuronc.api",
-    "load": "neuronc.runtime.program",
+    "load": "neuronc.runtime.load",
 }
 
 

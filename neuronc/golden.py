@@ -40,7 +40,7 @@ from neuronc.golden_manifest import (
 )
 from neuronc.golden_reference import bytecode, jax_provenance, run_jax
 from neuronc.hardware import DEFAULT_TARGET
-from neuronc.runtime.program import load
+from neuronc.runtime.load import load
 
 Array = NDArray[np.generic]
 FilePath = str | os.PathLike[str]

@@ -167,7 +167,7 @@ def test_loops_are_counted_once_and_said_so() -> None:
 
 def test_the_runtime_imports_nothing_of_the_compiler() -> None:
     script = (
-        "import sys, neuronc.runtime.program, neuronc; neuronc.load; "
+        "import sys, neuronc.runtime.load, neuronc; neuronc.load; "
         "print(*sorted({name.split('.')[0] for name in sys.modules} - sys.stdlib_module_names))"
     )
     command = [sys.executable, "-c", script]

@@ -27,7 +27,8 @@ from neuronc.artifact.model import Artifact
 from neuronc.errors import CapacityError
 from neuronc.hardware import GENERATIONS, TRN2
 from neuronc.pipeline import Options, compile_artifact
-from neuronc.runtime.program import Program, load
+from neuronc.runtime.load import load
+from neuronc.runtime.program import Program
 
 Array = jax.Array
 Arrays = list[np.ndarray]

@@ -121,7 +121,7 @@ def run_python(code: str, cache: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["neuronc.runtime", "neuronc.runtime.program"])
+@pytest.mark.parametrize("module", ["neuronc.runtime", "neuronc.runtime.load"])
 def test_the_runtime_loads_nothing_of_the_compiler(module: str, tmp_path: Path) -> None:
     code = f"import {module}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
     loaded = set(run_python(code, tmp_path).split())
@@ -134,7 +134,7 @@ def test_the_runtime_starts_in_a_fifth_of_a_second(tmp_path: Path) -> None:
     code = """if True:
         import numpy, ml_dtypes, time
         start = time.process_time()
-        import neuronc.runtime.program
+        import neuronc.runtime.load
         print(time.process_time() - start)
     """
     assert min(float(run_python(code, tmp_path)) for _ in range(3)) < 0.2

@@ -14,7 +14,7 @@ from jax import lax
 
 from neuronc.errors import InputError
 from neuronc.pipeline import compile_artifact
-from neuronc.runtime import program as programs
+from neuronc.runtime import steps
 from neuronc.runtime.arguments import COPIED_BYTES_MAX
 from neuronc.runtime.program import Program
 
@@ -87,13 +87,13 @@ def test_scalars_and_empty_arrays() -> None:
 
 
 def test_what_is_bound_is_not_scanned_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, bind, collects = program(lambda x: x + 1, spec(4)), programs.bind_kernel, list[bool]()
+    run, bind, collects = program(lambda x: x + 1, spec(4)), steps.bind_kernel, list[bool]()
 
     def watched(*args: Any, **options: Any) -> object:
         collects.append(gc.isenabled())
         return bind(*args, **options)
 
-    monkeypatch.setattr(programs, "bind_kernel", watched)
+    monkeypatch.setattr(steps, "bind_kernel", watched)
     run(np.zeros(4, np.float32))
     assert collects == [False]
     assert gc.isenabled()

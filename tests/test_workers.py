@@ -67,7 +67,7 @@ def test_a_failing_record_is_reported_and_does_not_hang_the_others(compiled):
     artifact, args = compiled
     program = Program(artifact.model, workers=2)
     program(*args)
-    tasks = next(s.calls for s in program._sites if s.calls and len(s.calls.calls) > 1)
+    tasks = next(s.calls for s in program._steps.sites if s.calls and len(s.calls.calls) > 1)
 
     def fail():
         raise FloatingPointError("broken on purpose")

@@ -22,7 +22,8 @@ from time import perf_counter
 from neuronc.arrays import Array, random_inputs, read_inputs, write_outputs
 from neuronc.artifact.model import TensorInfo
 from neuronc.cli.naturals import natural
-from neuronc.runtime.program import Program, load
+from neuronc.runtime.load import load
+from neuronc.runtime.program import Program
 from neuronc.runtime.timing import Timing, time_program
 from neuronc.units import format_seconds
 

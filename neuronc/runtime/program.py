@@ -8,28 +8,20 @@ the kernels that reach a buffer are bound anew when it changes place.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
-from neuronc.artifact.container import Data, read
-from neuronc.artifact.external import attach
-from neuronc.artifact.model import Artifact, BufferKind, Call, Case, Step, TensorInfo, While
-from neuronc.collector import uncollected
-from neuronc.dtypes import BY_NAME
-from neuronc.errors import ArtifactError, InputError
+from neuronc.artifact.model import Artifact, BufferKind, TensorInfo
 from neuronc.hardware import GENERATIONS
 from neuronc.runtime.arguments import Arguments, bytes_of
-from neuronc.runtime.bind import BoundKernel, bind_kernel
 from neuronc.runtime.blas import single_threaded
 from neuronc.runtime.check import Prover
 from neuronc.runtime.memory import Array, Bytes, Core
-from neuronc.runtime.workers import Tasks, Team
-
-Thunk = Callable[[], object]
+from neuronc.runtime.steps import Steps, Thunk
+from neuronc.runtime.workers import Team
 
 
 @dataclass(frozen=True)
@@ -38,15 +30,6 @@ class Signature:
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
-
-
-@dataclass
-class _Site:
-    """One call of a kernel: its bound list, and the buffers it was bound to."""
-
-    kernel: int
-    buffers: tuple[int, ...]
-    calls: Tasks | None = None
 
 
 class Program:
@@ -69,9 +52,6 @@ class Program:
         self._hw = GENERATIONS[artifact.target]
         self._prover = Prover(artifact.sources, self._hw) if check else None
         self._seed = seed
-        self._memory: list[Bytes] = []
-        self._kernels: dict[int, BoundKernel] = {}
-        self._sites: list[_Site] = []
         self._team = Team(1 if check else workers or _cores())
 
     def __call__(self, *arrays: Array) -> list[Array]:
@@ -122,147 +102,30 @@ class Program:
     @cached_property
     def _ready(self) -> tuple[Arguments, Thunk]:
         """Reserve the memories, and turn the program into one call."""
-        artifact = self.artifact
-        self._core = Core.of(self._hw)
-        arena = np.zeros(artifact.temporary_bytes, np.uint8)
-        for buffer in artifact.buffers:
-            if buffer.kind is BufferKind.TEMPORARY:
-                base = arena[buffer.offset : buffer.offset + buffer.bytes]
-            elif buffer.kind is BufferKind.CONSTANT:
-                array = artifact.constants[buffer.index].array
-                assert array is not None
-                base = bytes_of(np.ascontiguousarray(array))
-            elif buffer.kind is BufferKind.OUTPUT:
-                base = np.zeros(buffer.bytes, np.uint8)
-            else:
-                base = np.zeros(0, np.uint8)
-            self._memory.append(base)
-        main = self._sequence(artifact.program)
-        return Arguments(artifact, self._memory, self._unbind_sites), main
-
-    def _unbind_sites(self, number: int) -> None:
-        """Have whatever reaches a buffer bound anew, since it lies elsewhere now."""
-        for site in self._sites:
-            if number in site.buffers:
-                site.calls = None
-
-    def _sequence(self, steps: Sequence[Step]) -> Thunk:
-        thunks = [self._step(step) for step in steps]
-
-        def run() -> None:
-            for thunk in thunks:
-                thunk()
-
-        return run
-
-    def _step(self, step: Step) -> Thunk:
-        match step:
-            case Call():
-                return self._call(step)
-            case While():
-                return self._while(step)
-            case Case():
-                return self._case(step)
-
-    def _call(self, step: Call) -> Thunk:
-        site = _Site(step.kernel, step.buffers)
-        self._sites.append(site)
-
-        def run() -> None:
-            calls = site.calls
-            if calls is None:
-                calls = site.calls = self._bind(site)
-            self._team.run(calls)
-
-        def run_checked() -> None:
-            self._core.poison()
-            run()
-
-        return run_checked if self._prover else run
-
-    @uncollected()
-    def _bind(self, site: _Site) -> Tasks:
-        if site.kernel not in self._kernels:
-            kernel = self.artifact.kernels[site.kernel]
-            self._kernels[site.kernel] = bind_kernel(
-                kernel, self._core, self._seed, literal=self._prover is not None
-            )
-        bound, buffers = self._kernels[site.kernel], [self._memory[b] for b in site.buffers]
-        if self._prover:
-            self._prover.prove(bound.kernel, bound.order, buffers)
-        return bound.at(buffers, self._team.workers)
-
-    def _while(self, step: While) -> Thunk:
-        condition, body = self._sequence(step.condition), self._sequence(step.body)
-        memory, predicate = self._memory, step.predicate
-
-        def run() -> None:
-            condition()
-            while memory[predicate][0]:
-                body()
-                condition()
-
-        return run
-
-    def _case(self, step: Case) -> Thunk:
-        branches = [self._sequence(b) for b in step.branches]
-        dtype = BY_NAME[self.artifact.buffers[step.index].dtype].numpy
-        memory, index = self._memory, step.index
-
-        def run() -> None:
-            number = int(memory[index].view(dtype)[0])
-            branches[number if 0 <= number < len(branches) else -1]()
-
-        return run
+        memory = _reserve(self.artifact)
+        memories = Core.of(self._hw), memory
+        self._steps = Steps(self.artifact, memories, self._team, self._prover, self._seed)
+        main = self._steps.sequence(self.artifact.program)
+        return Arguments(self.artifact, memory, self._steps.unbind), main
 
 
-class HasModel(Protocol):
-    """What `neuronc.compile` returns: an artifact in memory, and more."""
-
-    @property
-    def model(self) -> Artifact:
-        """The artifact."""
-        ...
-
-
-def load(
-    source: str | os.PathLike[str] | Data | Artifact | HasModel,
-    check: bool = False,
-    weights: str | os.PathLike[str] | None = None,
-) -> Program:
-    """Load an artifact: from a path (mapped), its bytes, or memory.
-
-    With `check`, constants' checksums are verified, every conflicting pair of accesses is proved
-    ordered, and on-chip memory is poisoned before each kernel. `weights` is the safetensors file
-    of an artifact that was compiled with external weights.
-
-    Raises:
-        InputError: there is no such file, or the weights do not fit.
-        ArtifactError: the artifact is damaged.
-    """
-    artifact = _artifact_of(source, check)
-    if artifact.target not in GENERATIONS:
-        known = ", ".join(GENERATIONS)
-        problem = f"unknown target {artifact.target!r}"
-        raise ArtifactError("target", problem, f"known: {known}", code="NRC-0407")
-    if weights is not None:
-        artifact = attach(artifact, weights, check=check)
-    missing = [c.external for c in artifact.constants if c.external and c.array is None]
-    if missing:
-        problem = f"{len(missing)} weights are in a file that was not given: {missing[0]}, ..."
-        hint = "give the file with `weights=` or --external-weights"
-        raise InputError("weights", problem, hint, code="NRC-0504")
-    return Program(artifact, check)
-
-
-def _artifact_of(
-    source: str | os.PathLike[str] | Data | Artifact | HasModel, check: bool
-) -> Artifact:
-    if isinstance(source, Artifact):
-        return source
-    if isinstance(source, str | os.PathLike | Data):
-        return read(source, check=check)
-    return source.model
+def _reserve(artifact: Artifact) -> list[Bytes]:
+    """The memory of each buffer; inputs have none before they are given."""
+    arena = np.zeros(artifact.temporary_bytes, np.uint8)
+    memory: list[Bytes] = []
+    for buffer in artifact.buffers:
+        if buffer.kind is BufferKind.TEMPORARY:
+            base = arena[buffer.offset : buffer.offset + buffer.bytes]
+        elif buffer.kind is BufferKind.CONSTANT:
+            array = artifact.constants[buffer.index].array
+            assert array is not None
+            base = bytes_of(np.ascontiguousarray(array))
+        elif buffer.kind is BufferKind.OUTPUT:
+            base = np.zeros(buffer.bytes, np.uint8)
+        else:
+            base = np.zeros(0, np.uint8)
+        memory.append(base)
+    return memory
 
 
 def _cores() -> int:
