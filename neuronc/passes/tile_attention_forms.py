@@ -1,4 +1,4 @@
-"""Choose how an attention is tiled: a tile of queries at a time, or all heads at once."""
+"""Choose how an attention is tiled: a tile of queries at a time, several heads, or all at once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,26 @@ from neuronc.passes.tile_attention import AttentionLowering
 from neuronc.passes.tile_attention_query import QueryLowering
 from neuronc.passes.tile_attention_query_cost import query_form_seconds, tile_form_seconds
 from neuronc.passes.tile_attention_query_plan import QueryPlan, query_plans
+from neuronc.passes.tile_attention_short import ShortAttention
 
 
 def lower_attention(body: Body, builder: Builder, hw: Generation) -> None:
     """Emit one attention kernel."""
+    it, space = _read(body)
+    queries = chosen_plan(space, it, hw)
+    if queries is not None:
+        QueryLowering(body, builder, hw, it, space, queries).run()
+        return
+    plan = make_plan(space, it, hw)
+    group = choose_group(space, it, plan, hw)
+    if group is not None:
+        ShortAttention(body, builder, hw, (it, space, plan), group).run()
+    else:
+        AttentionLowering(body, builder, hw, (it, space, plan)).run()
+
+
+def _read(body: Body) -> tuple[Attention, Space]:
+    """The attention that a kernel holds, and its space."""
     order = {op: i for i, op in enumerate(body.block.ops)}
     found = (
         read_attention(op, order, _is_argument) for op in order if isinstance(op, DotGeneralOp)
@@ -28,11 +44,7 @@ def lower_attention(body: Body, builder: Builder, hw: Generation) -> None:
     it = next(a for a in found if a is not None)
     space = space_of(it, body.yielded[0], _is_argument)
     assert space is not None, "what was matched outside is the same inside"
-    plan = chosen_plan(space, it, hw)
-    if plan is None:
-        AttentionLowering(body, builder, hw).run()
-    else:
-        QueryLowering(body, builder, hw, it, space, plan).run()
+    return it, space
 
 
 def chosen_plan(space: Space, it: Attention, hw: Generation) -> QueryPlan | None:

@@ -22,11 +22,11 @@ from math import prod
 from xdsl.ir import Operation
 
 from neuronc.dialects.access import Affine
-from neuronc.dialects.tile import ActivateOp, MapPairOp
+from neuronc.dialects.tile import ActivateOp
 from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attention import Attention
-from neuronc.passes.attention_plan import parts_of
+from neuronc.passes.attention_plan import LARGEST, parts_of
 from neuronc.passes.attention_space import BATCH, WIDTH, Space
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder
@@ -40,9 +40,9 @@ from neuronc.passes.tile_attention_query_plan import (
 from neuronc.passes.tile_attention_query_pool import Pool
 from neuronc.passes.tile_attention_query_products import TensorProducts, VectorProducts
 from neuronc.passes.tile_attention_query_scores import QueryScores
+from neuronc.passes.tile_attention_softmax import invert
 
 _FLOAT = BY_NAME["f32"]
-_LARGEST, _SMALLEST = 3.4028234663852886e38, 2.0**-126
 GROUPS_TOGETHER = 8
 """Most groups that are one pipeline; more are a loop."""
 _MAXIMA, _SHIFTS, _SUMS, _RESULTS, _PARTS = range(5)
@@ -160,7 +160,7 @@ class QueryLowering:
         b.reduce("maximum", largest.all(), row, 1)
         spread = b.alloc(lines, all_lanes, _FLOAT)
         source = largest[((0, all_lanes),)]
-        b.map("maximum", spread.all(), source, immediate=-_LARGEST, immediate_at=1)
+        b.map("maximum", spread.all(), source, immediate=-LARGEST, immediate_at=1)
         shift = small.at(_SHIFTS * all_lanes, ((1, lines),), 0, all_lanes)
         b.transpose(shift, spread.all())
         return shift
@@ -245,18 +245,9 @@ class QueryLowering:
             self._load.store_rows(kept, group, start)
 
     def _inverse(self, total: Operand, lines: int) -> Ref:
-        """1 / sums on every partition.
-
-        The sum of a row that shows nothing is 0. Where a safe softmax makes that 0, it divides by
-        the smallest normal number instead: all other sums are at least 1, by their largest score.
-        """
+        """1 / sums on every partition."""
         inverse = self._b.alloc(self._hw.partitions, lines, _FLOAT)
-        if self._it.safe:
-            words: dict[str, object] = {"function0": "maximum", "immediate0": _SMALLEST}
-            words |= {"function1": "divide", "immediate1": 1.0, "reverse0": 0, "reverse1": 1}
-            self._b.append(MapPairOp, (inverse.all(), total), slots=("dst", "src"), **words)
-        else:
-            self._b.map("divide", inverse.all(), total, immediate=1.0, immediate_at=0)
+        invert(self._b, inverse.all(), total, self._it.safe)
         return inverse
 
     def _widths(self) -> list[tuple[int, int]]:

@@ -25,13 +25,14 @@ from neuronc.dtypes import BY_NAME
 from neuronc.hardware import Generation
 from neuronc.passes.attention import Attention
 from neuronc.passes.attention_beside import Beside, Block, Group
-from neuronc.passes.attention_plan import LARGEST, SMALLEST, Plan, RowTile
+from neuronc.passes.attention_plan import LARGEST, Plan, RowTile
 from neuronc.passes.attention_space import BATCH, WIDTH, Space
 from neuronc.passes.body import Body, element, location
 from neuronc.passes.builder import Builder
 from neuronc.passes.operand import Ref
 from neuronc.passes.tile_attention_scores import Scores
 from neuronc.passes.tile_attention_short_load import Banks, Heads, ShortLoader, Turned
+from neuronc.passes.tile_attention_softmax import invert
 
 _FLOAT = BY_NAME["f32"]
 
@@ -187,20 +188,11 @@ class ShortAttention:
         batch: tuple[Affine, ...],
         which: tuple[RowTile, Beside],
     ) -> None:
-        """Store sums / total, a division for each row and head.
-
-        The sum of a row that shows nothing is 0; a safe softmax divides by the smallest normal
-        number then, as all other sums are at least 1.
-        """
+        """Store sums / total, a division for each row and head."""
         self._locate(self._it.value)
         tile, beside = which
         inverse = self._b.alloc(tile.size, beside.size, _FLOAT)
-        if self._it.safe:
-            words: dict[str, object] = {"function0": "maximum", "immediate0": SMALLEST}
-            words |= {"function1": "divide", "immediate1": 1.0, "reverse0": 0, "reverse1": 1}
-            self._b.append(MapPairOp, (inverse.all(), total.all()), slots=("dst", "src"), **words)
-        else:
-            self._b.map("divide", inverse.all(), total.all(), immediate=1.0, immediate_at=0)
+        invert(self._b, inverse.all(), total.all(), self._it.safe)
         kind, columns = element(self._body.yielded[0]), beside.size * self._width
         out, heads = self._b.alloc(tile.size, columns, kind), beside.flat
         factor = inverse[(*((1, n) for n in heads), (0, self._width))]
