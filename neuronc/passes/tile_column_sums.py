@@ -52,11 +52,11 @@ class ColumnSums(MapBlocks):
 
     def apply(self, sizes: Sequence[int], kept: int, accesses: Sequence[Strided]) -> bool:
         """Whether this is the way to tile the kernel."""
-        sums = [op for op in self._ops if isinstance(op, ReduceOp)]
+        sums = [op for op in self._kernel.ops if isinstance(op, ReduceOp)]
         at = partition_dimension(sizes, kept, self._hw.partitions)
         if not sums or at is None or kept == len(sizes) or len(sums) > self._banks():
             return False
-        if not all(_is_sum(op) for op in sums) or not self._can_stream():
+        if not all(_is_sum(op) for op in sums) or not self._kernel.can_stream():
             return False
         # Fewer rows (a window of pooling) would leave more than half of the DMA engines idle.
         if 2 * max(sizes[kept:]) < self._hw.dma_engines:
@@ -67,11 +67,11 @@ class ColumnSums(MapBlocks):
 
     def run(self, sizes: Sequence[int], kept: int, loads: Loads, stores: list[Strided]) -> None:
         """Emit the whole kernel, a block of columns at a time."""
-        sums = [op for op in self._ops if isinstance(op, ReduceOp)]
+        sums = [op for op in self._kernel.ops if isinstance(op, ReduceOp)]
         bank = self._hw.matmul_columns_max
         # Half of PSUM, so that the next block may begin while this one is finished.
         room = bank * max(1, self._banks() // 2 // len(sums))
-        counts = tile_shape(sizes[:kept], min(room, self._columns()))
+        counts = tile_shape(sizes[:kept], min(room, self._kernel.columns()))
         ones = self._ones(sums)
         for starts, taken in self._b.nest(sizes[:kept], counts):
             f32, width = BY_NAME["f32"], prod(taken)
@@ -115,13 +115,13 @@ class ColumnSums(MapBlocks):
         self, frame: Frame, tile: Tile, sums: _Sums, loads: Loads, stores: list[Strided]
     ) -> None:
         """128 rows: what is computed of them, and what they add to each sum."""
-        self._aim(frame, tile, stores, FULL)
-        for op in self._ops:
+        self._moves.aim(frame, tile, stores, FULL)
+        for op in self._kernel.ops:
             if isinstance(op, ReduceOp):
                 self._add(op, frame, tile, sums, loads)
-            elif self._level(op.results[0]) == FULL:
+            elif self._kernel.level(op.results[0]) == FULL:
                 self._emit_op(op, frame, tile, loads)
-        self._emit_stores(frame, tile, stores, {FULL})
+        self._moves.store(frame, tile, stores, {FULL})
 
     def _add(self, op: Operation, frame: Frame, tile: Tile, sums: _Sums, loads: Loads) -> None:
         """One product with ones for each bank that the columns fill."""
@@ -159,10 +159,10 @@ class ColumnSums(MapBlocks):
             total = self._b.alloc(1, rows.rows, psum.element)
             self._b.cast(total.all(), psum.all())
             self._finish(op, total, rows, tile, loads)
-        for op in self._ops:
-            if not self._streams(op):
+        for op in self._kernel.ops:
+            if not self._kernel.streams(op):
                 self._emit_op(op, rows, tile, loads)
-        self._emit_stores(rows, tile, stores, {ROW})
+        self._moves.store(rows, tile, stores, {ROW})
 
 
 def _is_sum(op: Operation) -> bool:

@@ -52,13 +52,12 @@ class MapLowering(MapBlocks):
 
     def run(self) -> None:
         """Emit the whole kernel."""
-        stores = [self._strided(dense(o, shape_of(v)), self._level(v)) for o, v in self._outs()]
-        keys = list(self._accesses)
-        sizes = [*self._space.rows, *(self._space.shape[d] for d in self._space.reduced)]
-        lanes = self._resident_rows()
-        kept = len(self._space.rows)
+        kernel = self._kernel
+        stores = [kernel.strided(dense(o, shape_of(v)), kernel.level(v)) for o, v in kernel.outs()]
+        keys, sizes = list(kernel.accesses), kernel.sizes()
+        lanes, kept = self._resident_rows(), len(kernel.space.rows)
         groups = [LANES] * lanes + [FREE] * (kept - lanes) + [REDUCED] * (len(sizes) - kept)
-        every = [*self._accesses.values(), *stores]
+        every = [*kernel.accesses.values(), *stores]
         sizes, groups, every = collapse(sizes, groups, every)
         loads, stores = dict(zip(keys, every, strict=False)), every[len(keys) :]
         kept = len(sizes) - groups.count(REDUCED)
@@ -77,8 +76,8 @@ class MapLowering(MapBlocks):
         buffers = [*self._body.buffers.values(), *self._body.outputs]
         layouts = [found for b in buffers if (found := self._b.residents.layout_of(b)) is not None]
         for layout in sorted(layouts, key=lambda known: -known.rows):
-            for d in range(1, len(self._space.rows) + 1):
-                if prod(self._space.rows[:d]) == layout.rows and not layout.across:
+            for d in range(1, len(self._kernel.space.rows) + 1):
+                if prod(self._kernel.space.rows[:d]) == layout.rows and not layout.across:
                     return d
         return 0
 
@@ -90,7 +89,7 @@ class MapLowering(MapBlocks):
             self._emit_line(sizes[0], loads, stores)
             return
         at = partition_dimension(sizes, kept, self._hw.partitions)
-        factor = fold_factor(sizes, at, self._columns(), self._hw.partitions)
+        factor = fold_factor(sizes, at, self._kernel.columns(), self._hw.partitions)
         if at is not None and factor > 1:
             sizes = [*sizes[:at], sizes[at] // factor, factor, *sizes[at + 1 :]]
             loads = {load: fold(access, at, factor) for load, access in loads.items()}
@@ -105,19 +104,19 @@ class MapLowering(MapBlocks):
         self, sizes: Sequence[int], kept: int, at: int | None, loads: dict[Load, Strided]
     ) -> tuple[int, ...] | None:
         """How many rows to reduce at once from what their windows cover; None to do without."""
-        if at is None or any(self._level(op.results[0]) == FULL for op in self._ops):
+        if at is None or any(self._kernel.level(op.results[0]) == FULL for op in self._kernel.ops):
             return None
         found = walks_of(loads, FULL, sizes, kept, at)
         if not found:
             return None
         free = [sizes[d] for d in range(kept) if d != at]
-        widest = min(self._resident_max(), COVERED_COLUMNS)
+        widest = min(self._kernel.resident_max(), COVERED_COLUMNS)
         counts = block_of_rows(list(found.values()), free, widest)
-        self._windows = found if counts else {}
+        self._moves.windows = found if counts else {}
         return counts
 
     def _emit_line(self, size: int, loads: dict[Load, Strided], stores: list[Strided]) -> None:
-        columns = line_columns(size, self._columns(), self._hw.partitions)
+        columns = line_columns(size, self._kernel.columns(), self._hw.partitions)
         rows, rest = divmod(size, columns)
 
         def part(access: Strided, start: int, two: bool) -> Strided:
@@ -147,9 +146,9 @@ class MapLowering(MapBlocks):
         columns = list(range(kept, len(sizes)))
         length = prod(sizes[d] for d in columns)
         chunk = [sizes[d] for d in columns]
-        if length > self._resident_max() and self._can_stream():
-            chunk = list(tile_shape(chunk, self._columns()))
-        room = max(1, self._columns() // prod(chunk))
+        if length > self._kernel.resident_max() and self._kernel.can_stream():
+            chunk = list(tile_shape(chunk, self._kernel.columns()))
+        room = max(1, self._kernel.columns() // prod(chunk))
         counts = counts or tile_shape([sizes[d] for d in free], room)
         extent = sizes[on_partitions] if on_partitions is not None else 1
         for starts, taken in self._b.nest([sizes[d] for d in free], counts):
@@ -171,10 +170,10 @@ class MapLowering(MapBlocks):
         if chunk == whole:
             frame = Frame(at.partitions, prod(at.taken), prod(whole))
             tile = at.tile(len(sizes), columns, [Affine()] * len(whole), whole)
-            self._aim(frame, tile, stores, FULL)
-            for op in self._ops:
+            self._moves.aim(frame, tile, stores, FULL)
+            for op in self._kernel.ops:
                 self._emit_op(op, frame, tile, loads)
-            self._emit_stores(frame, tile, stores, {FULL, ROW})
+            self._moves.store(frame, tile, stores, {FULL, ROW})
             return
         self._emit_chunks(at, sizes, columns, chunk, loads, stores)
 
@@ -187,30 +186,30 @@ class MapLowering(MapBlocks):
         loads: dict[Load, Strided],
         stores: list[Strided],
     ) -> None:
-        streamed = [op for op in self._ops if self._streams(op)]
+        streamed = [op for op in self._kernel.ops if self._kernel.streams(op)]
         rows = Frame(at.partitions, prod(at.taken), 1)
         totals: dict[Operation, Ref] = {}
         for op in streamed:
             if isinstance(op, ReduceOp):
                 totals[op] = self._b.alloc(rows.partitions, rows.rows, wide(element(op.results[0])))
-                self._fill(totals[op], identity(op))
+                self._b.fill(totals[op].all(), identity(op))
         for starts, taken in self._b.nest([sizes[d] for d in columns], chunk):
             frame = Frame(at.partitions, prod(at.taken), prod(taken))
             tile = at.tile(len(sizes), columns, list(starts), list(taken))
-            self._aim(frame, tile, stores, FULL)
+            self._moves.aim(frame, tile, stores, FULL)
             for op in streamed:
                 if isinstance(op, ReduceOp):
                     self._accumulate(op, totals[op], frame, tile, loads)
                 else:
                     self._emit_op(op, frame, tile, loads)
-            self._emit_stores(frame, tile, stores, {FULL})
+            self._moves.store(frame, tile, stores, {FULL})
         tile = at.tile(len(sizes), columns, [Affine()] * len(columns), [1] * len(columns))
         for op, total in totals.items():
             self._finish(op, total, rows, tile, loads)
-        for op in self._ops:
+        for op in self._kernel.ops:
             if op not in streamed:
                 self._emit_op(op, rows, tile, loads)
-        self._emit_stores(rows, tile, stores, {ROW})
+        self._moves.store(rows, tile, stores, {ROW})
 
     def _accumulate(
         self, op: Operation, total: Ref, frame: Frame, tile: Tile, loads: dict[Load, Strided]
