@@ -24,8 +24,9 @@ import numpy as np
 from neuronc.errors import ArtifactError
 from neuronc.hardware import Generation
 from neuronc.isa.table import DMA_QUEUES, ENGINES, Engine
+from neuronc.timeline.compute import Compute
 from neuronc.timeline.latencies import latency
-from neuronc.timeline.queues import NEVER, Compute, Queue, Track
+from neuronc.timeline.queues import NEVER, Queue, Track
 from neuronc.timeline.segments import Segments, Waits
 from neuronc.timeline.transfers import Shared, Transfers
 
