@@ -5,7 +5,7 @@
   becomes
     program.fusion {kind = "attention"} { ... }
 
-It applies to what computes that, however written: see `attention.py` for what lies between, and
+It applies to what computes that, however written: see `read_attention` for what lies between, and
 `attention_space.py` for heads that share keys. Comparisons of positions come along, so that a
 causal mask or a window is known and not loaded; transposes and reshapes of the result too, which
 the kernel then writes as they want it. Of the ways to write attention,
@@ -43,11 +43,12 @@ from neuronc.dialects.program import FusionOp
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.dialects.stablehlo.movement import ReshapeOp, TransposeOp
 from neuronc.hardware import DEFAULT_TARGET, GENERATIONS, Generation
-from neuronc.passes.attention import Attention, read_attention
+from neuronc.passes.attention import Attention
 from neuronc.passes.attention_plan import fits
 from neuronc.passes.attention_space import space_of
 from neuronc.passes.classify import ATTENTION, CONTRACT, CONTROL, is_source, kind_of
 from neuronc.passes.extract import extract
+from neuronc.passes.read_attention import read_attention
 from neuronc.passes.split_masks import split_masks
 from neuronc.passes.views import is_view_op
 

@@ -6,13 +6,14 @@ from xdsl.ir import BlockArgument, SSAValue
 
 from neuronc.dialects.stablehlo.contraction import DotGeneralOp
 from neuronc.hardware import Generation
-from neuronc.passes.attention import Attention, read_attention
+from neuronc.passes.attention import Attention
 from neuronc.passes.attention_cost import Cost
 from neuronc.passes.attention_plan import make_plan
 from neuronc.passes.attention_short_plan import choose_group
 from neuronc.passes.attention_space import Space, space_of
 from neuronc.passes.body import Body
 from neuronc.passes.builder import Builder
+from neuronc.passes.read_attention import read_attention
 from neuronc.passes.tile_attention import AttentionLowering
 from neuronc.passes.tile_attention_query import QueryLowering
 from neuronc.passes.tile_attention_query_cost import query_form_seconds, tile_form_seconds
