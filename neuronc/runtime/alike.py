@@ -22,7 +22,7 @@ from dataclasses import replace
 from neuronc.isa import instructions as isa
 from neuronc.runtime.copies import stacked
 from neuronc.runtime.forward import copied
-from neuronc.runtime.nodes import OPAQUE, Node, Spaces, number, retargeted
+from neuronc.runtime.nodes import OPAQUE, Node, Places, Spaces, number, retargeted
 from neuronc.runtime.packing import copy
 from neuronc.runtime.schedule import dependences
 from neuronc.runtime.turns import turns
@@ -62,7 +62,9 @@ _COPIES = (isa.Copy, isa.DmaCopy)
 
 def gather(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
     """The nodes in a legal order, small ones that are alike together."""
-    return [made for part in _segments(nodes) for made in _gathered(part, spaces)]
+    nodes = [_plain(node) for node in nodes]
+    places = number(nodes, spaces)
+    return [made for part in _segments(nodes) for made in _gathered(part, places)]
 
 
 def _segments(nodes: Sequence[Node]) -> Iterator[list[Node]]:
@@ -79,15 +81,14 @@ def _segments(nodes: Sequence[Node]) -> Iterator[list[Node]]:
     yield part
 
 
-def _gathered(nodes: Sequence[Node], spaces: Spaces) -> Iterator[Node]:
-    nodes = [_plain(node) for node in nodes]
+def _gathered(nodes: Sequence[Node], places: Places) -> Iterator[Node]:
     keys = [_key(node) if _is_small(node) else None for node in nodes]
     count = Counter(key for key in keys if key)
     waits = [key is not None and count[key] > 1 for key in keys]
     if not any(waits):
         yield from nodes
         return
-    for others, small in turns(nodes, waits, dependences(nodes, number(nodes, spaces))):
+    for others, small in turns(nodes, waits, dependences(nodes, places)):
         yield from others
         yield from _batches(small)
 

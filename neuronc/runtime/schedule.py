@@ -154,23 +154,26 @@ def dependences(nodes: Sequence[Node], places: Places) -> list[list[int]]:
 
     Buffers that nobody writes have no place: what reads them depends on nothing.
     """
-    writer = [-1] * places.count
-    readers: list[list[int]] = [[] for _ in range(places.count)]
+    writer: dict[int, int] = {}
+    readers: dict[int, list[int]] = {}
     out: list[list[int]] = []
     for position, node in enumerate(nodes):
         before: set[int] = set()
         writes = [place for place in node.writes.values() if place >= 0]
         reads = [place for place in node.reads.values() if place >= 0]
-        for place in reads:
-            before.update(writer[other] for other in (place, *places.overlaps[place]))
+        for place in (*reads, *writes):
+            near = (place, *places.overlaps[place])
+            before.update([writer[other] for other in near if other in writer])
         for place in writes:
-            for other in (place, *places.overlaps[place]):
-                before.add(writer[other])
-                before.update(readers[other])
-        before.discard(-1)
+            near = (place, *places.overlaps[place])
+            before.update(*[readers[other] for other in near if other in readers])
         for place in reads:
-            readers[place].append(position)
+            readers.setdefault(place, []).append(position)
         for place in writes:
-            writer[place], readers[place] = position, []
+            # Who reaches what is written over reaches this place too, and has to follow this node.
+            for other in (place, *places.inside[place]):
+                writer.pop(other, None)
+                readers.pop(other, None)
+            writer[place] = position
         out.append(sorted(before))
     return out

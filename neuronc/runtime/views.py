@@ -110,7 +110,9 @@ def compose(reader: View, dst: View, src: View) -> View | None:
 
     None where `reader` reaches outside `dst`, or its steps there are no steps of `src`.
     """
-    if reader.space != dst.space or reader.itemsize != dst.itemsize or dst.shape != src.shape:
+    if reader.space != dst.space or reader.offset < dst.offset or dst.shape != src.shape:
+        return None
+    if reader.itemsize != dst.itemsize:
         return None
     walk = _walk(dst, src)
     start = None if walk is None else _steps(reader.offset - dst.offset, walk)
@@ -129,13 +131,8 @@ def compose(reader: View, dst: View, src: View) -> View | None:
         room = [left - n * (count - 1) for left, n in zip(room, step[0], strict=True)]
     if min(room, default=0) < 0:
         return None
-    return replace(
-        reader,
-        space=src.space,
-        offset=src.offset + start[1],
-        strides=tuple(strides),
-        phase=src.phase,
-    )
+    offset = src.offset + start[1]
+    return View(src.space, reader.dtype, offset, reader.shape, tuple(strides), src.phase)
 
 
 def _steps(distance: int, walk: Sequence[tuple[int, int, int]]) -> tuple[list[int], int] | None:
@@ -151,6 +148,7 @@ def _steps(distance: int, walk: Sequence[tuple[int, int, int]]) -> tuple[list[in
     return None if distance else (steps, moved)
 
 
+@lru_cache(maxsize=1 << 14)
 def _walk(dst: View, src: View) -> list[tuple[int, int, int]] | None:
     """(count, step of dst, step of src), from the widest step; None if elements of dst overlap."""
     walk: list[tuple[int, int, int]] = []
@@ -215,7 +213,7 @@ def joined(one: View, two: View, axis: int) -> View | None:
     shape[axis] += two.shape[axis]
     strides = list(one.strides)
     strides[axis] = stride
-    return replace(one, shape=tuple(shape), strides=tuple(strides))
+    return View(one.space, one.dtype, one.offset, tuple(shape), tuple(strides), one.phase)
 
 
 def innermost_run(view: View) -> int:
