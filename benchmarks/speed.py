@@ -7,11 +7,12 @@
 * compile: `neuronc compile` in a process of its own, with its peak resident memory, of GPT-2 124M
   with its weights as arguments and as constants, and of GPT-2 XL with its weights as arguments.
 * load: of the artifact with the constants, in a new process each time, its file cached by the OS.
-* run: medians of the artifact, of `jax.jit` on the CPU and of IREE's module for the CPU (PyPI
-  iree-base-compiler and iree-base-runtime; llvm-cpu for this host, one worker a core), taken in
-  turns in one process, each with its weights in place. What a model donates (the cache of a decode
-  step, the weights of a train step) the first two update in place: JAX on its device, neuronc in
-  the arrays that were bound. IREE returns new arrays. All outputs are compared with JAX's.
+* run: the artifact's first call, which binds its kernels; then medians of the artifact, of
+  `jax.jit` on the CPU and of IREE's module for the CPU (PyPI iree-base-compiler and
+  iree-base-runtime; llvm-cpu for this host, one worker a core), taken in turns in one process, each
+  with its weights in place. What a model donates (the cache of a decode step, the weights of a
+  train step) the first two update in place: JAX on its device, neuronc in the arrays that were
+  bound. IREE returns new arrays. All outputs are compared with JAX's.
 
 OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset first, for both sides.
 """
@@ -88,9 +89,11 @@ class Run:
     """Medians over calls of neuronc, JAX, and IREE where it is installed."""
 
     TITLE: ClassVar = "one call; ratios to JAX: by the clock, of processor time; errors to JAX"
-    HEADERS: ClassVar = ("neuronc", "JAX", "IREE", "ratios", "IREE's", "error", "IREE's")
+    HEADERS: ClassVar = ("first", "neuronc", "JAX", "IREE", "ratios", "IREE's", "error", "IREE's")
 
     model: str
+    first_seconds: float
+    """Of neuronc's first call after it was loaded; the others compile in theirs."""
     seconds: Sequence[float]
     processor_seconds: Sequence[float]
     """Of all threads: on a machine that others use, it says more than the clock on the wall."""
@@ -110,7 +113,9 @@ class Run:
         """The numbers for people."""
         times = [f"{seconds * 1e3:.1f} ms" for seconds in self.seconds]
         errors = [f"{error:.1e}" for error in (self.errors[0], *self.errors[2:])]
-        return [*_padded(times, 3), *_padded(ratio_cells(self.ratios()), 2), *_padded(errors, 2)]
+        ratios = _padded(ratio_cells(self.ratios()), 2)
+        first = f"{self.first_seconds * 1e3:.0f} ms"
+        return [first, *_padded(times, 3), *ratios, *_padded(errors, 2)]
 
 
 def ratio_cells(ratios: Sequence[float]) -> list[str]:
@@ -132,14 +137,14 @@ def compare(name: str, target: str, runs: int) -> Run:
         contenders = [neuronc_contender(model, target), jax_contender(model)]
         if iree_tools.can_run():
             contenders += filter(None, [iree_contender(model, Path(directory))])
-        outputs = [contender.outputs() for contender in contenders]
+        firsts, outputs = zip(*(contender.first() for contender in contenders), strict=True)
         seconds = [[contender.seconds() for contender in contenders] for _ in range(runs)]
     walls, processors = (
         [median(calls) for calls in zip(*clock, strict=True)]
         for clock in zip(*(zip(*row, strict=True) for row in seconds), strict=True)
     )
     errors = [relative_error(made, outputs[1]) for made in outputs]
-    return Run(name, walls, processors, errors)
+    return Run(name, firsts[0], walls, processors, errors)
 
 
 def child(*args: str) -> dict[str, float]:
@@ -212,7 +217,7 @@ def table(rows: Sequence[Row]) -> Table:
     if len(ratios) > 1:
         columns = zip_longest(*ratios)
         means = [geometric_mean(r for r in column if r is not None) for column in columns]
-        result.add_row("geometric mean", "", "", "", *ratio_cells(means))
+        result.add_row("geometric mean", "", "", "", "", *ratio_cells(means))
     return result
 
 
