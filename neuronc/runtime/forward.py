@@ -55,7 +55,7 @@ def forward(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
     places = number(nodes, spaces)
     state = _State(places)
     out = [state.visit(node, time) for time, node in enumerate(nodes)]
-    return without_dead(out, spaces)
+    return without_dead(out, places)
 
 
 class _State:
@@ -214,9 +214,10 @@ def takes(node: Node, name: str, view: View) -> bool:
     )
 
 
-def without_dead(nodes: Sequence[Node], spaces: Spaces) -> list[Node]:
+def without_dead(nodes: Sequence[Node], places: Places) -> list[Node]:
     """Leave out what is written on chip and not read before it is overwritten, or not at all."""
-    needs = _needs(nodes, number(nodes, spaces))
+    places.add(nodes)
+    needs = _needs(nodes, places)
     live = [any(v.space >= Memory.HBM for v in _targets(node)) for node in nodes]
     for at in range(len(nodes) - 1, -1, -1):
         if live[at]:

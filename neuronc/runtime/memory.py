@@ -72,9 +72,12 @@ def window(
     Raises:
         ExecutionError: if it does not.
     """
-    low = offset + sum(min(s, 0) * (n - 1) for n, s in zip(shape, strides, strict=True))
-    high = offset + dtype.itemsize
-    high += sum(max(s, 0) * (n - 1) for n, s in zip(shape, strides, strict=True))
+    low, high = offset, offset + dtype.itemsize
+    for count, stride in zip(shape, strides, strict=True):
+        if stride < 0:
+            low += stride * (count - 1)
+        else:
+            high += stride * (count - 1)
     if low < 0 or high > base.nbytes:
         problem = f"bytes {low} to {high} of a buffer of {base.nbytes} bytes are accessed"
         raise ExecutionError(

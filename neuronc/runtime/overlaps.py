@@ -24,21 +24,19 @@ def overlaps_of(table: Ints, start: int) -> tuple[Rows, Rows]:
 
     Only pairs of which one is in row `start` or later.
     """
-    count = len(table)
-    low, high = table[:, 0] * SPACE + table[:, 1], table[:, 0] * SPACE + table[:, 2]
+    space, low, high, name, left, right, _ = np.ascontiguousarray(table.T)
     shared, held = [_NONE], [_NONE]
-    for i, j in overlapping(low, high, itself=False):
+    for i, j in overlapping(space * SPACE + low, space * SPACE + high, itself=False):
         late = np.maximum(i, j) >= start
         i, j = i[late], j[late]
-        one, other = table[i], table[j]
-        beside = (one[:, 3] > 0) & (one[:, 3] == other[:, 3])
-        beside &= (other[:, 4] >= one[:, 5]) | (one[:, 4] >= other[:, 5])
+        beside = (name[i] > 0) & (name[i] == name[j])
+        beside &= (left[j] >= right[i]) | (left[i] >= right[j])
         i, j = i[~beside], j[~beside]
         for outer, inner in ((i, j), (j, i)):
-            pairs = outer * count + inner
-            shared.append(pairs)
-            held.append(pairs[_holds(table[outer], table[inner])])
-    return _rows(shared, count), _rows(held, count)
+            shared.append(outer * len(table) + inner)
+            outer, inner = _held(table, outer, inner)
+            held.append(outer * len(table) + inner)
+    return _rows(shared, len(table)), _rows(held, len(table))
 
 
 def _rows(pairs: Sequence[Ints], count: int) -> Rows:
@@ -49,11 +47,14 @@ def _rows(pairs: Sequence[Ints], count: int) -> Rows:
     return [columns[start:stop] for start, stop in pairwise(starts)]
 
 
-def _holds(outer: Ints, inner: Ints) -> np.ndarray:
-    """Whether each outer place, which has no gaps in its rows, has all bytes of the inner one."""
-    within = (outer[:, 6] < 0) & (outer[:, 1] <= inner[:, 1]) & (inner[:, 2] <= outer[:, 2])
-    width, pitch = outer[:, 5] - outer[:, 4], (outer[:, 3] & 0xFFFFFFFF) - 1
-    one_run = (width == pitch) | (outer[:, 2] - outer[:, 1] == width)
-    same_rows = (outer[:, 3] > 0) & (outer[:, 3] == inner[:, 3])
-    same_rows &= (outer[:, 4] <= inner[:, 4]) & (inner[:, 5] <= outer[:, 5])
-    return within & (one_run | same_rows)
+def _held(table: Ints, outer: Ints, inner: Ints) -> tuple[Ints, Ints]:
+    """The pairs whose outer place, with no gaps in its rows, has all bytes of the inner one."""
+    _, low, high, name, left, right, gaps = np.ascontiguousarray(table.T)
+    within = (gaps[outer] < 0) & (low[outer] <= low[inner]) & (high[inner] <= high[outer])
+    outer, inner = outer[within], inner[within]
+    width, pitch = right - left, (name & 0xFFFFFFFF) - 1
+    one_run = (width == pitch) | (high - low == width)
+    same_rows = (name[outer] > 0) & (name[outer] == name[inner])
+    same_rows &= (left[outer] <= left[inner]) & (right[inner] <= right[outer])
+    holds = one_run[outer] | same_rows
+    return outer[holds], inner[holds]
