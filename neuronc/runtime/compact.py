@@ -71,7 +71,7 @@ def _values(nodes: Sequence[Node], places: Places) -> list[_Value] | None:
     flow = Flow(nodes, places)
     groups = _Groups()
     for at, node in enumerate(nodes):
-        for name in {*node.written, *node.read}:
+        for name in dict.fromkeys((*node.written, *node.read)):
             if node.views[name].space >= Memory.HBM:
                 continue
             makers = flow.makers[at].get(name, [])
