@@ -2,7 +2,8 @@
 
 The tiles of a kernel take turns over 26 MB, ten times what a core's cache holds, and each call
 waits for memory. So every value is renamed to the lowest bytes of SBUF that are free while it
-lives: from its first maker to its last reader. Makers whose bytes are read together form one value.
+lives: from its first maker to its last reader. Makers whose bytes are read together form one value,
+and its rows are made as narrow as what is used of them (`narrow`).
 What a call with computed addresses reaches on chip stays where it is.
 
 Bytes that are taken again at once order what is not ordered otherwise, and keep a second worker and
@@ -14,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from neuronc.isa.operands import Memory
 from neuronc.runtime.flow import Flow
 from neuronc.runtime.makers import Use
+from neuronc.runtime.narrow import narrow
 from neuronc.runtime.nodes import OPAQUE, Node, Places, retargeted
 from neuronc.runtime.views import View, span_of
 
@@ -33,12 +36,21 @@ class _Value:
     """Bytes on chip that move together, and when they are reached."""
 
     uses: list[Use] = field(default_factory=list[Use])
-    space: int = 0
-    low: int = 0
-    high: int = 0
+    views: list[View] = field(default_factory=list[View])
+    """What each use reaches."""
     fixed: bool = False
     at: int = 0
     """Where it goes."""
+
+    @cached_property
+    def low(self) -> int:
+        """Its first byte."""
+        return min(span_of(view)[0][1] for view in self.views)
+
+    @cached_property
+    def high(self) -> int:
+        """Its end."""
+        return max(span_of(view)[0][2] for view in self.views)
 
     @property
     def first(self) -> int:
@@ -59,10 +71,12 @@ def compact(nodes: Sequence[Node], places: Places, sbuf_bytes: int) -> list[Node
         return list(nodes)
     moved: list[dict[str, View]] = [{} for _ in nodes]
     for value in values:
-        for at, name in value.uses if not value.fixed else ():
-            view = nodes[at].views[name]
-            offset = view.offset - value.low + value.at
-            moved[at][name] = replace(view, space=Memory.SBUF, offset=offset, phase=0)
+        by = value.at - value.low
+        for (at, name), view in (
+            zip(value.uses, value.views, strict=True) if not value.fixed else ()
+        ):
+            offset, phase = view.offset + by, view.phase + by
+            moved[at][name] = replace(view, space=Memory.SBUF, offset=offset, phase=phase)
     return [retargeted(node, views) for node, views in zip(nodes, moved, strict=True)]
 
 
@@ -81,6 +95,9 @@ def _values(nodes: Sequence[Node], places: Places) -> list[_Value] | None:
     values: dict[Use, _Value] = {}
     for use in groups.parent:
         _add(values.setdefault(groups.root(use), _Value()), use, nodes[use[0]])
+    for value in values.values():
+        if not value.fixed:
+            value.views = narrow(value.views) or value.views
     return list(values.values())
 
 
@@ -104,17 +121,14 @@ class _Groups:
 
 
 def _add(value: _Value, use: Use, node: Node) -> None:
-    (space, low, high, *_), _ = span_of(node.views[use[1]])
-    if not value.uses:
-        value.space, value.low, value.high = space, low, high
-    value.low, value.high = min(value.low, low), max(value.high, high)
     value.uses.append(use)
+    value.views.append(node.views[use[1]])
     value.fixed |= isinstance(node.instruction, OPAQUE)
 
 
 def _placed(values: Sequence[_Value], sbuf_bytes: int) -> bool:
     """Choose a place for each value, the first that lives first; False where one finds none."""
-    live = [(v.low, v.high, 1 << 62) for v in values if v.fixed and v.space == Memory.SBUF]
+    live = [(v.low, v.high, 1 << 62) for v in values if v.fixed and v.views[0].space == Memory.SBUF]
     live.sort()
     for value in sorted((v for v in values if not v.fixed), key=lambda v: v.first):
         first, size = value.first, value.high - value.low
