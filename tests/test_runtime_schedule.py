@@ -28,7 +28,8 @@ from neuronc.runtime.memory import Core
 from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.order import legal_order
 from neuronc.runtime.races import Race, find_race
-from neuronc.runtime.schedule import Task, makespan, shared, tasks
+from neuronc.runtime.schedule import Task, makespan, tasks
+from neuronc.runtime.trial import Trial
 
 F32, ADD = BY_NAME["f32"].code, FUNCTIONS["add"].code
 WORKERS = 3
@@ -68,7 +69,7 @@ def tasks_of(made: Kernel) -> list[Task]:
     bound = bind_kernel(made, Core.of(TRN2))
     spaces = spaces_of(made, rooms(made))
     nodes = [node_of(r, made, TRN2.partitions) for r in bound.records]
-    return shared(tasks(nodes, spaces), WORKERS)
+    return tasks(nodes, spaces)
 
 
 def rooms(made: Kernel) -> list[Room]:
@@ -129,8 +130,7 @@ def race_between(made: Kernel, tasks_: list[Task], seed: int) -> Race | None:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels are split whether it pays or not."""
-    for name in ("SMALL_SECONDS", "SHARED_SECONDS", "GAIN_MIN"):
-        monkeypatch.setattr(schedule, name, 0.0)
+    monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("always")
@@ -182,8 +182,8 @@ def test_two_workers_halve_what_is_independent() -> None:
 
 
 @pytest.mark.parametrize(("columns", "pays"), [(16, False), (512, True)])
-def test_short_calls_stay_with_one_worker(columns: int, pays: bool) -> None:
-    """Two workers share one interpreter, so that short calls, however many, gain nothing."""
+def test_only_long_calls_are_sure_to_gain(columns: int, pays: bool) -> None:
+    """Two workers share one interpreter, so that short calls, however many, gain little."""
     blocks = [Operand(Memory.SBUF, F32, 4 * n, (1,), (n,), 0, 0, 128) for n in (columns, columns)]
     tiles = [replace(b, tile_start=8192 * i, tile_bytes=8192) for i, b in enumerate(blocks)]
     copies = [
@@ -193,4 +193,4 @@ def test_short_calls_stay_with_one_worker(columns: int, pays: bool) -> None:
     ]
     kernel = Kernel("copies", 0, {})
     nodes = [node_of(copy, kernel, TRN2.partitions) for copy in copies]
-    assert (len(shared(tasks(nodes, spaces_of(kernel, [])), 2)) > 1) == pays
+    assert Trial.of(tasks(nodes, spaces_of(kernel, []))).is_sure == pays

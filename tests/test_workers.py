@@ -1,5 +1,10 @@
 """Workers change when records run, never what they compute."""
 
+import gc
+import threading
+import time
+import weakref
+
 import jax
 import numpy as np
 import pytest
@@ -12,7 +17,8 @@ from neuronc.runtime.bind import bind_kernel
 from neuronc.runtime.memory import Core
 from neuronc.runtime.nodes import node_of, spaces_of
 from neuronc.runtime.program import Program
-from neuronc.runtime.schedule import shared, tasks
+from neuronc.runtime.schedule import tasks
+from neuronc.runtime.trial import Trial
 
 
 def _attention_block(x, w, bias):
@@ -25,8 +31,8 @@ def _attention_block(x, w, bias):
 @pytest.fixture(autouse=True)
 def _always(monkeypatch):
     """Kernels are shared whether it pays or not."""
-    for name in ("SMALL_SECONDS", "SHARED_SECONDS", "GAIN_MIN"):
-        monkeypatch.setattr(schedule, name, 0.0)
+    monkeypatch.setattr(schedule, "SMALL_SECONDS", 0.0)
+    monkeypatch.setattr(Trial, "is_shared", True)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def test_a_long_kernel_is_shared_and_every_record_runs_once(compiled):
         bound = bind_kernel(kernel, core, literal=True)
         spaces = spaces_of(kernel, [Room(i, 0, 1 << 28) for i in range(kernel.buffers)])
         nodes = [node_of(record, kernel, core.partitions) for record in bound.records]
-        found = shared(tasks(nodes, spaces), 2)
+        found = tasks(nodes, spaces)
         count += len(found) > 1
         positions = sorted(position for task in found for position in task.positions)
         assert positions == list(range(len(bound.records)))
@@ -67,7 +73,8 @@ def test_a_failing_record_is_reported_and_does_not_hang_the_others(compiled):
     artifact, args = compiled
     program = Program(artifact.model, workers=2)
     program(*args)
-    tasks = next(s.calls for s in program._steps.sites if s.calls and len(s.calls.calls) > 1)
+    bound = [site.calls.tasks for site in program._steps.sites if site.calls]
+    tasks = next(made for made in bound if len(made.calls) > 1)
 
     def fail():
         raise FloatingPointError("broken on purpose")
@@ -78,3 +85,19 @@ def test_a_failing_record_is_reported_and_does_not_hang_the_others(compiled):
             program(*args)
         calls.pop(0)
         assert np.isfinite(program(*args)[0]).all()
+
+
+def test_a_program_that_is_dropped_leaves_neither_threads_nor_memory(compiled):
+    artifact, args = compiled
+    before = threading.active_count()
+    program = Program(artifact.model, workers=3)
+    program(*args)
+    assert threading.active_count() > before
+    memory = weakref.ref(program._steps._core.sbuf)
+    del program
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+    assert memory() is None

@@ -2,9 +2,10 @@
 
 Records become nodes; short copies are gathered (`copies`), nodes are read past copies (`forward`),
 products merged (`merge`), results made where they are copied to (`coalesce`), sums of products made
-dot products (`dots`), products stacked (`stack`), what is on chip kept together (`compact`), small
-calls that are alike made one (`alike`), large ones two where workers would wait (`halves`), and all
-shared between workers (`schedule`): once a kernel and way that its buffers overlap. What stays on
+dot products (`dots`), products stacked (`stack`) and their results read where they lie, what is on
+chip kept together (`compact`), small calls that are alike made one (`alike`), large ones two where
+workers would wait (`halves`), and all put together to tasks that workers may share (`schedule`,
+`trial`): once a kernel and way that its buffers overlap. What stays on
 chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its buffers.
 """
 
@@ -35,8 +36,9 @@ from neuronc.runtime.memory import Bytes, Core
 from neuronc.runtime.merge import merge_accumulations
 from neuronc.runtime.nodes import Node, Places, Spaces, node_of, spaces_of
 from neuronc.runtime.order import legal_order
-from neuronc.runtime.schedule import Task, shared, tasks
+from neuronc.runtime.schedule import Task, tasks
 from neuronc.runtime.stack import stack
+from neuronc.runtime.trial import Bound, Trial
 from neuronc.runtime.windows import Products
 from neuronc.runtime.workers import Tasks
 
@@ -53,6 +55,7 @@ class Plan:
     tasks: list[Task]
     calls: list[Call | None]
     """None where a node needs the buffers of a call site."""
+    trial: Trial
 
 
 @dataclass
@@ -69,19 +72,19 @@ class BoundKernel:
     literal: bool
     plans: dict[Spaces, Plan] = field(default_factory=dict[Spaces, Plan])
 
-    def at(self, buffers: Sequence[Bytes], workers: int) -> Tasks:
+    def at(self, buffers: Sequence[Bytes], workers: int) -> Bound:
         """The calls for one call site, as the tasks of its workers."""
         spaces = spaces_of(self.kernel, rooms_of(buffers))
         plan = self.plans.get(spaces)
         if plan is None:
-            plan = self.plans[spaces] = self._plan(spaces, workers)
+            plan = self.plans[spaces] = self._plan(spaces)
         calls = [
             call or self.call(node, buffers, plan.host)
             for call, node in zip(plan.calls, plan.nodes, strict=True)
         ]
-        return Tasks(plan.tasks, calls, workers)
+        return Bound(Tasks(plan.tasks, calls, workers), plan.trial)
 
-    def _plan(self, spaces: Spaces, workers: int) -> Plan:
+    def _plan(self, spaces: Spaces) -> Plan:
         nodes = [node_of(record, self.kernel, self.core.partitions) for record in self.records]
         host = _NOTHING
         if not self.literal:
@@ -90,6 +93,7 @@ class BoundKernel:
             nodes = coalesce(merge_accumulations(nodes, places), places)
             nodes = make_dots(nodes, places)
             nodes, room = stack(nodes, places)
+            nodes = forward(nodes, spaces)
             nodes = compact(nodes, places, self.core.sbuf.nbytes)
             nodes = gather(nodes, spaces)
             host = np.empty(room, np.uint8)
@@ -97,7 +101,7 @@ class BoundKernel:
         if not self.literal:
             nodes, made = halve(nodes, made, spaces)
         calls = [None if _touches_hbm(node) else self.call(node, (), host) for node in nodes]
-        return Plan(nodes, host, shared(made, workers), calls)
+        return Plan(nodes, host, made, calls, Trial.of(made))
 
     def call(self, node: Node, buffers: Sequence[Bytes], host: Bytes = _NOTHING) -> Call:
         """Bind one node over the buffers of a call site."""

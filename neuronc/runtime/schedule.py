@@ -24,8 +24,6 @@ GRAIN_SECONDS = 1e-5
 SHARED_SECONDS = 1e-5
 """What a call takes longer while others call as well: they share one interpreter. As seen for two
 workers: no gain from calls of 5 us, 1.3 times the speed with 30 us, 1.5 times with 50 us."""
-GAIN_MIN = 1.15
-"""How much faster more workers have to be, as they take more of the processors' time."""
 _FLOPS_PER_SECOND = 6e10
 """Of a core: 34e9 were seen with AVX2, 140e9 with AVX-512."""
 _CALL_SECONDS = 3e-6
@@ -59,14 +57,6 @@ def tasks(nodes: Sequence[Node], spaces: Spaces) -> list[Task]:
     for position, before in enumerate(dependences(nodes, number(nodes, spaces))):
         made.add(position, before, costs[position])
     return made.tasks
-
-
-def shared(tasks_: Sequence[Task], workers: int) -> list[Task]:
-    """The tasks, or all as one where so many workers are not worth it."""
-    seconds = sum(task.seconds for task in tasks_)
-    if workers > 1 and seconds >= GAIN_MIN * makespan(tasks_, workers):
-        return list(tasks_)
-    return [Task(sorted(at for task in tasks_ for at in task.positions), [], seconds)]
 
 
 @dataclass

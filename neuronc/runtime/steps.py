@@ -18,7 +18,8 @@ from neuronc.dtypes import BY_NAME
 from neuronc.runtime.bind import BoundKernel, bind_kernel
 from neuronc.runtime.check import Prover
 from neuronc.runtime.memory import Bytes, Core
-from neuronc.runtime.workers import Tasks, Team
+from neuronc.runtime.trial import Bound
+from neuronc.runtime.workers import Team
 
 Thunk = Callable[[], object]
 
@@ -29,7 +30,7 @@ class Site:
 
     kernel: int
     buffers: tuple[int, ...]
-    calls: Tasks | None = None
+    calls: Bound | None = None
 
 
 class Steps:
@@ -81,7 +82,7 @@ class Steps:
             calls = site.calls
             if calls is None:
                 calls = site.calls = self._bind(site)
-            self._team.run(calls)
+            calls.run(self._team)
 
         def run_checked() -> None:
             self._core.poison()
@@ -90,7 +91,7 @@ class Steps:
         return run_checked if self._prover else run
 
     @uncollected()
-    def _bind(self, site: Site) -> Tasks:
+    def _bind(self, site: Site) -> Bound:
         if site.kernel not in self._kernels:
             kernel = self._artifact.kernels[site.kernel]
             self._kernels[site.kernel] = bind_kernel(

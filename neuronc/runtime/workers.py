@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 from queue import SimpleQueue
 from threading import Thread
+from weakref import finalize
 
 import numpy as np
 
@@ -54,6 +55,12 @@ class Tasks:
             self._rewind()
         self._ready[0][:] = self._sources
         self._over = False
+
+    def run_alone(self) -> None:
+        """Run all tasks in order."""
+        for calls in self.calls:
+            for call in calls:
+                call()
 
     def run(self, worker: int = 0) -> None:
         """Take tasks until all are done; a failure stops the others too."""
@@ -98,12 +105,13 @@ class Tasks:
 
 
 class Team:
-    """The threads beside the caller's own; started at first use, ended with the program."""
+    """The caller's thread and those beside it, which start at first use and end with the team."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._jobs: list[SimpleQueue[Tasks]] = []
+        self._jobs: list[SimpleQueue[Tasks | None]] = []
         self._done: SimpleQueue[None] = SimpleQueue()
+        finalize(self, _dismiss, self._jobs)
 
     def run(self, tasks: Tasks) -> None:
         """Run all tasks to their end.
@@ -111,10 +119,6 @@ class Team:
         Raises:
             BaseException: the first failure of any worker.
         """
-        if len(tasks.calls) == 1:
-            for call in tasks.calls[0]:
-                call()
-            return
         if not self._jobs:
             self._start()
         tasks.reset()
@@ -130,15 +134,22 @@ class Team:
 
     def _start(self) -> None:
         for worker in range(1, self.workers):
-            jobs: SimpleQueue[Tasks] = SimpleQueue()
+            jobs: SimpleQueue[Tasks | None] = SimpleQueue()
             self._jobs.append(jobs)
-            Thread(target=self._serve, args=(jobs, worker), daemon=True).start()
+            Thread(target=_serve, args=(jobs, self._done, worker), daemon=True).start()
 
-    def _serve(self, jobs: SimpleQueue[Tasks], worker: int) -> None:
-        with np.errstate(all="ignore"):
-            while True:
-                tasks = jobs.get()
-                # The caller raises what went wrong from `failed`.
-                with suppress(BaseException):
-                    tasks.run(worker)
-                self._done.put(None)
+
+def _serve(jobs: SimpleQueue[Tasks | None], done: SimpleQueue[None], worker: int) -> None:
+    """Run what comes; between two jobs hold on to neither, nor ever to the team."""
+    with np.errstate(all="ignore"):
+        while (tasks := jobs.get()) is not None:
+            # The caller raises what went wrong from `failed`.
+            with suppress(BaseException):
+                tasks.run(worker)
+            del tasks
+            done.put(None)
+
+
+def _dismiss(jobs: list[SimpleQueue[Tasks | None]]) -> None:
+    for queue in jobs:
+        queue.put(None)
