@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,9 @@ def test_each_element_stays_itself(seed: int) -> None:
     for _ in range(4):
         row, rows = int(chance.integers(0, 8)), int(chance.integers(1, 8))
         column, columns = int(chance.integers(0, width)), int(chance.integers(1, 9))
-        views.append(view(128 + 4 * column, (rows, columns), (PITCH, 4), row))
+        made = view(128 + 4 * column, (rows, columns), (PITCH, 4), row)
+        # Of a tile that starts some rows later, or earlier.
+        views.append(replace(made, phase=made.phase + PITCH * int(chance.integers(-2, 3))))
     found = narrow(views)
     assert found is not None
     before, after = _elements(views), _elements(found)

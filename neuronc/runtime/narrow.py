@@ -34,11 +34,13 @@ def narrow(views: Sequence[View]) -> list[View] | None:
     width = -(-(max(end for *_, end in spans) - left) // size) * size
     if width >= pitch:
         return None
-    first = min((view.offset - view.phase) // pitch for view in views)
-    return [_narrowed(view, pitch, width, first, left) for view in views]
+    # Tiles that lie on one grid of rows may start at different ones.
+    start = views[0].phase % pitch
+    first = min((view.offset - start) // pitch for view in views)
+    return [_narrowed(view, pitch, width, start + first * pitch, left) for view in views]
 
 
-def _narrowed(view: View, pitch: int, width: int, first: int, left: int) -> View:
-    row, column = divmod(view.offset - view.phase, pitch)
+def _narrowed(view: View, pitch: int, width: int, start: int, left: int) -> View:
+    row, column = divmod(view.offset - start, pitch)
     strides = tuple(width if stride == pitch else stride for stride in view.strides)
-    return replace(view, offset=(row - first) * width + column - left, strides=strides, phase=0)
+    return replace(view, offset=row * width + column - left, strides=strides, phase=0)
