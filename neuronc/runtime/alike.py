@@ -28,7 +28,7 @@ from neuronc.runtime.schedule import dependences
 from neuronc.runtime.turns import turns
 from neuronc.runtime.views import View
 
-SMALL_MAX = 1 << 13
+SMALL_MAX = 1 << 14
 """Elements of a node that waits for others."""
 TOGETHER_MAX = 1 << 16
 """Elements of a call."""
