@@ -28,6 +28,7 @@ from neuronc.runtime.check import Checked, check_kernel
 from neuronc.runtime.clocks import clocks_of
 from neuronc.runtime.memory import Core
 from neuronc.runtime.order import legal_order
+from neuronc.runtime.workers import Team
 
 F32 = BY_NAME["f32"]
 BANK = TRN2.psum_bank_bytes // F32.bytes
@@ -95,9 +96,8 @@ def test_a_read_across_an_edge_has_the_bytes_of_both() -> None:
     x = np.random.default_rng(0).standard_normal((P, BANK)).astype(np.float32) / 16
     out = np.zeros_like(x)
     made = bind_kernel(reading(BANK // 2), Core.of(TRN2))
-    tasks = made.at([x.reshape(-1).view(np.uint8), out.reshape(-1).view(np.uint8)], 1)
-    tasks.reset()
-    tasks.run()
+    bound = made.at([x.reshape(-1).view(np.uint8), out.reshape(-1).view(np.uint8)], 1)
+    bound.run(Team(1))
     product = x[:, :P].T.astype(np.float64) @ x
     expected = np.exp(np.hstack([product, np.ones_like(x)])[:, BANK // 2 :][:, :BANK])
     np.testing.assert_allclose(out, expected, rtol=1e-5)

@@ -35,6 +35,7 @@ from neuronc.runtime.bind import bind_kernel
 from neuronc.runtime.check import Checked, check_kernel
 from neuronc.runtime.memory import Core
 from neuronc.runtime.order import legal_order
+from neuronc.runtime.workers import Team
 
 P = TRN2.partitions
 
@@ -58,9 +59,8 @@ def run(kernel: Kernel, x: np.ndarray, size: int) -> np.ndarray:
     rooms = tuple(Room(i, 0, 1 << 20) for i in range(2))
     check_kernel(Checked(kernel, legal_order(kernel.streams, "k"), (("", ""),), TRN2), rooms)
     out = np.zeros(size, np.float32)
-    tasks = bind_kernel(kernel, Core.of(TRN2)).at([x.view(np.uint8), out.view(np.uint8)], 1)
-    tasks.reset()
-    tasks.run()
+    bound = bind_kernel(kernel, Core.of(TRN2)).at([x.view(np.uint8), out.view(np.uint8)], 1)
+    bound.run(Team(1))
     return out
 
 
