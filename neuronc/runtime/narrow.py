@@ -14,9 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from neuronc.runtime.views import View, span_of
-
-_PITCH_BITS = 32
+from neuronc.runtime.views import View, rows_of, span_of
 
 
 def narrow(views: Sequence[View]) -> list[View] | None:
@@ -28,14 +26,13 @@ def narrow(views: Sequence[View]) -> list[View] | None:
     names = {name for _, _, _, name, _, _ in spans}
     if len(names) > 1 or 0 in names:
         return None
-    pitch = (names.pop() - 1) % (1 << _PITCH_BITS)
+    # Tiles that lie on one grid of rows may start at different ones.
+    pitch, start = rows_of(names.pop())
     size = max(view.itemsize for view in views)
     left = min(column for *_, column, _ in spans) // size * size
     width = -(-(max(end for *_, end in spans) - left) // size) * size
     if width >= pitch:
         return None
-    # Tiles that lie on one grid of rows may start at different ones.
-    start = views[0].phase % pitch
     first = min((view.offset - start) // pitch for view in views)
     return [_narrowed(view, pitch, width, start + first * pitch, left) for view in views]
 

@@ -105,6 +105,11 @@ def span_of(view: View) -> tuple[tuple[int, int, int, int, int, int], bool]:
     return (view.space, low, high, name, column, column + width), full
 
 
+def rows_of(name: int) -> tuple[int, int]:
+    """The pitch of the rows that share a name of `span_of`, and the byte of it where they start."""
+    return (name - 1) % (1 << 32), name >> 32
+
+
 def compose(reader: View, dst: View, src: View) -> View | None:
     """What `reader` reads, where a copy took it from: dst = src, element by element.
 
