@@ -15,14 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from neuronc.runtime.nodes import Node, Spaces, retargeted
-from neuronc.runtime.schedule import Task, makespan, tasks
+from neuronc.runtime.schedule import WORKERS, Task, makespan, tasks
 from neuronc.runtime.views import View
 
 HALVE_MIN = 1 << 22
 """Multiply-adds of a product that is worth two calls."""
 GAIN_MIN = 1.05
 """How much sooner two workers have to be done."""
-WORKERS = 2
 
 
 def halve(

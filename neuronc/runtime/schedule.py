@@ -19,6 +19,8 @@ from neuronc.runtime.views import is_whole
 
 SMALL_SECONDS = 3e-4
 """A kernel shorter than this is not worth a second worker."""
+WORKERS = 2
+"""By so many a kernel is judged, whatever their number: what is chosen so may decide about bits."""
 GRAIN_SECONDS = 1e-5
 """Nodes are put together up to so much work: to take a task costs a worker some microseconds."""
 SHARED_SECONDS = 1e-5

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
 
-from neuronc.runtime.schedule import Task, makespan
+from neuronc.runtime.schedule import WORKERS, Task, makespan
 from neuronc.runtime.workers import Tasks, Team
 
-WORKERS = 2
 SURE_GAIN = 1.6
 """A kernel that two workers should run so much faster is not tried. On a machine where calls are
 short they gained nothing up to 1.45, and all that there was to gain from 1.9 on."""
@@ -48,8 +47,10 @@ class Trial:
     @property
     def is_shared(self) -> bool:
         """Whether the next run is by all workers."""
-        if self.is_sure or not self.is_over:
-            return self.is_sure or bool(self.runs % 2)
+        if self.is_sure:
+            return True
+        if not self.is_over:
+            return bool(self.runs % 2)
         return self.seconds[0] >= GAIN_MIN * self.seconds[1]
 
     def note(self, shared: bool, seconds: float) -> None:
