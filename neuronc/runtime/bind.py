@@ -5,8 +5,8 @@ products merged (`merge`), results made where they are copied to (`coalesce`), s
 dot products (`dots`), products stacked (`stack`) and their results read where they lie, what is on
 chip kept together (`compact`), small calls that are alike made one (`alike`), large ones two where
 workers would wait (`halves`), and all put together to tasks that workers may share (`schedule`,
-`trial`): once a kernel and way that its buffers overlap. What stays on
-chip is bound then; what touches HBM once a call site, since a kernel is relocatable by its buffers.
+`trial`): once a kernel and way that its buffers overlap. What stays on chip is bound then; what
+touches HBM once a call site, since a kernel is relocatable by its buffers.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The tiles of a kernel take turns over 26 MB, ten times what a core's cache holds, and each call
 waits for memory. So every value is renamed to the lowest bytes of SBUF that are free while it
 lives: from its first maker to its last reader. Makers whose bytes are read together form one value,
-and its rows are made as narrow as what is used of them (`narrow`).
-What a call with computed addresses reaches on chip stays where it is.
+and its rows are made as narrow as what is used of them (`narrow`). What a call with computed
+addresses reaches on chip stays where it is.
 
 Bytes that are taken again at once order what is not ordered otherwise, and keep a second worker and
 calls that would be one (`alike`) waiting: they rest for `REST` calls. That also unties what waits
@@ -71,10 +71,10 @@ def compact(nodes: Sequence[Node], places: Places, sbuf_bytes: int) -> list[Node
         return list(nodes)
     moved: list[dict[str, View]] = [{} for _ in nodes]
     for value in values:
+        if value.fixed:
+            continue
         by = value.at - value.low
-        for (at, name), view in (
-            zip(value.uses, value.views, strict=True) if not value.fixed else ()
-        ):
+        for (at, name), view in zip(value.uses, value.views, strict=True):
             offset, phase = view.offset + by, view.phase + by
             moved[at][name] = replace(view, space=Memory.SBUF, offset=offset, phase=phase)
     return [retargeted(node, views) for node, views in zip(nodes, moved, strict=True)]
